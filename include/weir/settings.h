@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_SETTINGS_H
+#define WEIR_SETTINGS_H
+
+/* Everything about a TCP that may be set. A profile fills the whole struct; protocol code reads the
+ * fields and never asks which profile it was. */
+
+#include <weir/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct weir_tcp_settings {
+    /* RFC 6298 */
+    weir_time rto_initial; /* before the first sample */
+    weir_time rto_min;
+    weir_time rto_max;
+
+    /* RFC 9293 3.8.3. A connection is given up when both are reached: `retries` retransmissions of
+     * the same data and `time` since it was first sent. r1: retransmissions before the application
+     * is told of trouble. */
+    uint32_t r1_retries;
+    uint32_t r2_retries;
+    weir_time r2_time;
+    uint32_t syn_r2_retries;
+    weir_time syn_r2_time;
+    weir_time user_timeout; /* RFC 9293 3.10.8; 0: by R2 alone; WEIR_NEVER: never give up */
+
+    weir_time msl;                /* TIME-WAIT lasts twice this */
+    weir_time fin_wait_2_timeout; /* of a socket that the application has closed */
+    weir_time delayed_ack;        /* RFC 9293 3.8.6.3; 0: acknowledge every data segment at once */
+    weir_time sws_override;       /* RFC 9293 3.8.6.2.1; 0.1..1 s */
+    weir_time first_data_delay;   /* pause of an active opener before its first data; 0: none */
+
+    weir_time keepalive_idle;
+    weir_time keepalive_interval;
+    uint32_t keepalive_probes;
+
+    uint32_t send_buffer;    /* bytes */
+    uint32_t receive_buffer; /* bytes */
+    uint32_t window_max;     /* largest window offered and used, bytes */
+    uint32_t ooo_ranges_max; /* out-of-order ranges kept per connection */
+
+    uint16_t mss_default; /* send MSS when the peer names none (536; brown: 1360) */
+    uint16_t mss_max;     /* never larger than this in either direction; 0: as the MTU allows */
+    uint16_t mss_min;     /* a peer that names less is taken at this */
+    bool send_mss_option;
+
+    uint16_t initial_window_segments; /* RFC 6928: 10 */
+    const char *congestion_control;   /* name of a row of tcp/cc.h: "newreno" */
+
+    uint8_t ttl;
+    uint8_t tos;
+    bool nagle;
+    bool keepalive;
+    bool accept_bare_fin;      /* a FIN without ACK counts as if it acknowledged SND.UNA */
+    bool rst_closes_time_wait; /* RFC 9293's text; else RFC 1337 F1: ignored */
+    uint32_t challenge_acks_per_second; /* RFC 5961 10, per connection */
+};
+
+enum weir_profile { WEIR_PROFILE_DEFAULT, WEIR_PROFILE_STRICT, WEIR_PROFILE_BROWN };
+
+/* Fills *settings with a profile's values. */
+void weir_profile(enum weir_profile profile, struct weir_tcp_settings *settings);
+
+/* "default", "strict", "brown". Returns 0 or WEIR_EINVAL. */
+int weir_profile_parse(const char *name, enum weir_profile *profile);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_SOCKET_H
+#define WEIR_SOCKET_H
+
+/* The application's side of a stack: sockets that never block. A call that would have to wait
+ * returns WEIR_EAGAIN; weir_stack_next_event says when to try again. Blocking calls are in host.h.
+ *
+ * A socket is a small number, lowest free first. After weir_socket_close the application may no
+ * longer use it (WEIR_EBADF), but the number lives on until the connection's state machine has
+ * ended and WEIR_CLOSED was reported; only then is it given out again. */
+
+#include <weir/stack.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum weir_socket_kind {
+    WEIR_TCP,  /* protocol 0 */
+    WEIR_RAW,  /* IP protocol 0..255 but TCP and ICMP: whole payloads of that protocol */
+    WEIR_ECHO, /* ICMP echo: send requests, receive the replies and the errors about them */
+};
+
+/* Returns a socket ≥ 0, WEIR_EINVAL, WEIR_EMFILE, WEIR_ENOMEM, or WEIR_EADDRINUSE for a raw
+ * protocol that another socket has. */
+int weir_socket_open(struct weir_stack *stack, enum weir_socket_kind kind, int protocol);
+
+/* 64 bits that come back with each event of the socket; 0 at first. */
+int weir_socket_set_tag(struct weir_stack *stack, int socket, uint64_t tag);
+
+/* Local address (any, or one of ours) and port (0: chosen at connect or listen). WEIR_EADDRINUSE,
+ * WEIR_EADDRNOTAVAIL, WEIR_EINVAL (already bound). RFC 9293 3.9.1.1 [MUST-43]. */
+int weir_socket_bind(struct weir_stack *stack, int socket, const struct weir_endpoint *local);
+
+/* Passive OPEN. `backlog` bounds connections that are complete and not accepted (1..65535; clamped).
+ * WEIR_EADDRINUSE if the port is listened on, WEIR_EISCONN in any state but CLOSED. */
+int weir_socket_listen(struct weir_stack *stack, int socket, int backlog);
+
+/* The next complete connection as a new socket ≥ 0; *remote (may be NULL) is its peer. WEIR_EAGAIN:
+ * none yet. WEIR_EINVAL: not listening. */
+int weir_socket_accept(struct weir_stack *stack, int socket, struct weir_endpoint *remote);
+
+/* TCP: active OPEN; returns WEIR_EINPROGRESS, and WEIR_OUT or WEIR_ERR reports the outcome. RAW,
+ * ECHO: fixes the peer and returns 0. WEIR_ENETUNREACH, WEIR_EADDRNOTAVAIL (no port left, or a peer
+ * nobody may connect to: broadcast, multicast), WEIR_EISCONN, WEIR_EALREADY. The ISN is made from
+ * `now`. */
+int weir_socket_connect(struct weir_stack *stack, int socket, const struct weir_endpoint *remote,
+                        weir_time now);
+
+enum weir_send_flags {
+    WEIR_MSG_MORE = 1, /* more follows: hold back a small segment until it comes */
+    WEIR_MSG_OOB = 2,  /* urgent: the last byte is the last urgent byte (RFC 9293 3.8.5) */
+};
+
+/* Copies up to `length` bytes into the send buffer. Returns the count taken (less than `length` if
+ * the buffer is full), WEIR_EAGAIN if none, WEIR_EPIPE after shutdown or close, WEIR_ENOTCONN, or
+ * the error that ended the connection, once, and WEIR_EPIPE from then on. */
+long weir_socket_send(struct weir_stack *stack, int socket, const void *data, size_t length,
+                      int flags);
+
+/* Takes up to `length` bytes of the stream. Returns the count, 0 at end of stream (and for length
+ * 0), WEIR_EAGAIN, WEIR_ENOTCONN, or the error that ended the connection, once, and 0 from then
+ * on. */
+long weir_socket_recv(struct weir_stack *stack, int socket, void *data, size_t length);
+
+/* The same without a copy by the stack. send_begin lends one free span of the send buffer (at most
+ * `want` bytes; may be shorter than the room); send_commit queues the first `length` bytes of it.
+ * recv_peek lends one span of what can be read; recv_consume takes `length` bytes off the front.
+ * The span is valid until the next call on this stack. Results as for send and recv; begin and peek
+ * return the span's length. recv_consume and send_commit take no more than was lent. */
+long weir_send_begin(struct weir_stack *stack, int socket, size_t want, struct weir_span *span);
+int weir_send_commit(struct weir_stack *stack, int socket, size_t length, int flags);
+long weir_recv_peek(struct weir_stack *stack, int socket, struct weir_const_span *span);
+int weir_recv_consume(struct weir_stack *stack, int socket, size_t length);
+
+enum weir_shutdown_how { WEIR_SHUT_RD, WEIR_SHUT_WR, WEIR_SHUT_RDWR };
+
+/* WR: our FIN follows the queued data (RFC 9293 3.6 half-close). RD: nothing more will be read; no
+ * packet is sent. WEIR_ENOTCONN. */
+int weir_socket_shutdown(struct weir_stack *stack, int socket, enum weir_shutdown_how how);
+
+/* RFC 9293 CLOSE: queued data is still delivered, then FIN. With unread data a RST instead
+ * [SHLD-3]; with WEIR_SO_LINGER 0 an ABORT. A listener stops, and its connections that nobody has
+ * accepted are reset. Returns 0 or WEIR_EBADF. */
+int weir_socket_close(struct weir_stack *stack, int socket);
+
+/* RFC 9293 ABORT: RST where the state calls for one; the connection is gone. */
+int weir_socket_abort(struct weir_stack *stack, int socket);
+
+/* What is ready now, as a set of enum weir_event_bits (level, not edge); WEIR_EBADF. */
+int weir_socket_ready(const struct weir_stack *stack, int socket);
+
+/* Takes the pending error: 0 or the WEIR_E… that ended the connection. */
+int weir_socket_take_error(struct weir_stack *stack, int socket);
+
+/* Takes the pending soft error: 0, or a WEIR_E… from ICMP, or WEIR_ETIMEDOUT past R1 while the
+ * connection lives on. RFC 9293 3.9.1.8 [MUST-47]. */
+int weir_socket_take_notice(struct weir_stack *stack, int socket);
+
+int weir_socket_local(const struct weir_stack *stack, int socket, struct weir_endpoint *local);
+int weir_socket_remote(const struct weir_stack *stack, int socket, struct weir_endpoint *remote);
+
+/* ---- Options ---------------------------------------------------------------------------------- */
+
+/* X(NAME, "what, unit, range"). Times are nanoseconds. Set before connect or listen, accepted
+ * connections inherit; most may be changed at any time. */
+/* clang-format off */
+#define WEIR_OPTIONS(X)                                                                            \
+    X(SO_SNDBUF, "send buffer, bytes, 2048..64 MiB")                                               \
+    X(SO_RCVBUF, "receive buffer, bytes, 2048..64 MiB; never shrinks what was offered")            \
+    X(SO_KEEPALIVE, "0 or 1")                                                                      \
+    X(SO_LINGER, "-1: close in the background; 0: close aborts; > 0: how long a blocking close waits") \
+    X(TCP_NODELAY, "1: Nagle off")                                                                 \
+    X(TCP_CORK, "1: only full segments until it is taken off")                                     \
+    X(TCP_MAXSEG, "upper bound of the MSS, 88..65495; before connect or listen")                   \
+    X(TCP_KEEPIDLE, "time")                                                                        \
+    X(TCP_KEEPINTVL, "time")                                                                       \
+    X(TCP_KEEPCNT, "probes, 1..127")                                                               \
+    X(TCP_USER_TIMEOUT, "time; 0: by R2; WEIR_NEVER: never")                                       \
+    X(TCP_DELAYED_ACK, "time, below 500 ms; 0: at once")                                           \
+    X(TCP_NOTICES, "1: soft errors are reported (default); 0: not")                                \
+    X(IP_TTL, "1..255")                                                                            \
+    X(IP_TOS, "0..255; the two ECN bits are ignored for TCP")
+/* clang-format on */
+
+enum weir_option {
+#define X(name, meaning) WEIR_##name,
+    WEIR_OPTIONS(X)
+#undef X
+        WEIR_OPTION_COUNT
+};
+
+/* Returns 0, WEIR_EINVAL (range), WEIR_ENOPROTOOPT (not for this kind), WEIR_EISCONN (too late). */
+int weir_socket_set(struct weir_stack *stack, int socket, enum weir_option option, int64_t value);
+int weir_socket_get(const struct weir_stack *stack, int socket, enum weir_option option,
+                    int64_t *value);
+
+/* ---- Urgent data (RFC 9293 3.8.5) -------------------------------------------------------------- */
+
+/* Bytes that may still be read before the urgent mark: > 0 while urgent data is pending, 0 at or
+ * past the mark or without one. RFC 9293 3.8.5 [MUST-33]. */
+long weir_socket_urgent_left(const struct weir_stack *stack, int socket);
+
+/* ---- Datagrams: raw and echo sockets ----------------------------------------------------------- */
+
+/* What is known of a datagram. When received: peer, our address, TTL and TOS as they arrived; with
+ * icmp_type != 0 the datagram is an ICMP error about one that was sent: `peer` is who reported it,
+ * `about` whom it was sent to, and the data is what the error quotes of our payload. */
+struct weir_datagram {
+    struct weir_addr peer;
+    struct weir_addr local;
+    struct weir_addr about;
+    uint8_t ttl;
+    uint8_t tos;
+    uint8_t icmp_type;    /* 0: ordinary */
+    uint8_t icmp_code;
+    uint16_t echo_id;     /* echo sockets */
+    uint16_t echo_sequence;
+};
+
+/* Sends one datagram at once (staged; poll flushes it). `to->peer` (or the connected peer if `to` is
+ * NULL), to->local (any: chosen by the route), ttl and tos (0: the socket's) and, on echo sockets,
+ * echo_sequence are used. Returns `length`, WEIR_EMSGSIZE, WEIR_ENETUNREACH, WEIR_EHOSTUNREACH,
+ * WEIR_ENETDOWN, WEIR_ENOBUFS (link full), WEIR_ENOMEM. */
+long weir_socket_sendto(struct weir_stack *stack, int socket, const void *data, size_t length,
+                        const struct weir_datagram *to);
+
+/* Takes the oldest datagram; excess bytes are cut off. Returns its full length, or WEIR_EAGAIN. */
+long weir_socket_recvfrom(struct weir_stack *stack, int socket, void *data, size_t length,
+                          struct weir_datagram *from);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
