@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Memory with a budget, and pools of equal objects.
+ *
+ * Every byte a stack holds is acquired here, with its size, and returned with its size: so `used`
+ * is exact without any header in front of the memory, and a leak shows as used > 0 at the end. A
+ * request that would pass the budget is refused before the system is asked; both kinds of refusal
+ * are counted and look alike to the caller, who carries on without the memory.
+ *
+ * Invariant: used is the sum of the sizes handed out and not yet returned, pools' spare objects
+ * included. used ≤ budget unless the budget was lowered meanwhile; then everything is refused until
+ * enough has been returned.
+ *
+ * A pool keeps up to keep_max freed objects of one size on a stack linked through the objects
+ * themselves: the object freed last is handed out first, being the one that is still in the caches.
+ * Spare objects count as used: they are held. Cost of get and put: a handful of instructions.
+ *
+ * alloc_resize moves: while it runs, old and new memory both exist and both count. The bytes of the
+ * budget are what the stack asked for, without the overhead of the allocator below. */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <store/alloc.h>
+#include <string.h>
+
+void alloc_init(struct alloc *alloc, size_t budget)
+{
+    memset(alloc, 0, sizeof *alloc);
+    alloc->budget = budget;
+}
+
+void *alloc_get(struct alloc *alloc, size_t bytes)
+{
+    void *memory = NULL;
+
+    assert(bytes > 0);
+    if (alloc->used <= alloc->budget && bytes <= alloc->budget - alloc->used)
+        memory = alloc->acquire ? alloc->acquire(alloc->context, bytes) : malloc(bytes);
+    if (!memory) {
+        alloc->refused++;
+        return NULL;
+    }
+    alloc->used += bytes;
+    return memory;
+}
+
+void *alloc_get_zeroed(struct alloc *alloc, size_t bytes)
+{
+    void *memory = alloc_get(alloc, bytes);
+
+    if (memory)
+        memset(memory, 0, bytes);
+    return memory;
+}
+
+void alloc_put(struct alloc *alloc, void *memory, size_t bytes)
+{
+    if (!memory)
+        return;
+    assert(bytes > 0 && bytes <= alloc->used);
+    alloc->used -= bytes;
+    if (alloc->release)
+        alloc->release(alloc->context, memory, bytes);
+    else
+        free(memory);
+}
+
+void *alloc_resize(struct alloc *alloc, void *memory, size_t old_bytes, size_t new_bytes)
+{
+    void *moved = alloc_get(alloc, new_bytes);
+
+    if (!moved)
+        return NULL;
+    if (memory) {
+        memcpy(moved, memory, old_bytes < new_bytes ? old_bytes : new_bytes);
+        alloc_put(alloc, memory, old_bytes);
+    }
+    return moved;
+}
+
+void pool_init(struct pool *pool, struct alloc *alloc, size_t object_bytes, uint32_t keep_max)
+{
+    assert(object_bytes >= sizeof(void *));
+    *pool = (struct pool){.alloc = alloc, .object_bytes = object_bytes, .keep_max = keep_max};
+}
+
+/* Takes the top of the stack of spare objects, which must not be empty. */
+static void *take(struct pool *pool)
+{
+    void *object = pool->free_list;
+
+    memcpy(&pool->free_list, object, sizeof pool->free_list);
+    pool->free_count--;
+    return object;
+}
+
+void pool_done(struct pool *pool)
+{
+    while (pool->free_list)
+        alloc_put(pool->alloc, take(pool), pool->object_bytes);
+}
+
+void *pool_get(struct pool *pool)
+{
+    return pool->free_list ? take(pool) : alloc_get(pool->alloc, pool->object_bytes);
+}
+
+void pool_put(struct pool *pool, void *object)
+{
+    if (pool->free_count >= pool->keep_max) {
+        alloc_put(pool->alloc, object, pool->object_bytes);
+        return;
+    }
+    memcpy(object, &pool->free_list, sizeof pool->free_list);
+    pool->free_list = object;
+    pool->free_count++;
+}

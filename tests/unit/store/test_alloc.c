@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The budget is kept to the byte, and pools give what was freed last. */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "failing.h"
+
+static void the_budget_is_exact(void **state)
+{
+    struct alloc alloc;
+    void *a, *b;
+
+    (void)state;
+    alloc_init(&alloc, 100);
+    a = alloc_get(&alloc, 60);
+    assert_non_null(a);
+    assert_null(alloc_get(&alloc, 41));
+    assert_null(alloc_get(&alloc, SIZE_MAX));
+    assert_int_equal(alloc.refused, 2);
+    b = alloc_get(&alloc, 40);
+    assert_non_null(b);
+    assert_int_equal(alloc.used, 100);
+    alloc.budget = 50; /* lowered: refused until enough is back */
+    alloc_put(&alloc, b, 40);
+    assert_null(alloc_get(&alloc, 1));
+    alloc_put(&alloc, a, 60);
+    assert_int_equal(alloc.used, 0);
+    a = alloc_get(&alloc, 50);
+    assert_non_null(a);
+    alloc_put(&alloc, a, 50);
+    alloc_put(&alloc, NULL, 0);
+    alloc_put(&alloc, NULL, 10);
+    assert_int_equal(alloc.used, 0);
+    assert_int_equal(alloc.refused, 3);
+}
+
+static void the_system_may_refuse_too(void **state)
+{
+    struct failing failing;
+    uint8_t *memory;
+
+    (void)state;
+    failing_init(&failing);
+    failing.left = 1;
+    memory = alloc_get_zeroed(&failing.alloc, 8);
+    assert_non_null(memory);
+    assert_memory_equal(memory, "\0\0\0\0\0\0\0\0", 8);
+    assert_null(alloc_get_zeroed(&failing.alloc, 8));
+    assert_int_equal(failing.alloc.used, 8);
+    assert_int_equal(failing.alloc.refused, 1);
+    alloc_put(&failing.alloc, memory, 8);
+    assert_int_equal(failing.live, 0);
+}
+
+static void resizing_keeps_the_contents(void **state)
+{
+    struct failing failing;
+    char *memory, *moved;
+
+    (void)state;
+    failing_init(&failing);
+    memory = alloc_resize(&failing.alloc, NULL, 0, 4);
+    assert_non_null(memory);
+    memcpy(memory, "abc", 4);
+    memory = alloc_resize(&failing.alloc, memory, 4, 100);
+    assert_string_equal(memory, "abc");
+    assert_int_equal(failing.alloc.used, 100);
+    memory = alloc_resize(&failing.alloc, memory, 100, 2);
+    assert_memory_equal(memory, "ab", 2);
+    failing.left = 0;
+    moved = alloc_resize(&failing.alloc, memory, 2, 50);
+    assert_null(moved);
+    assert_memory_equal(memory, "ab", 2);
+    assert_int_equal(failing.alloc.used, 2);
+    alloc_put(&failing.alloc, memory, 2);
+    assert_int_equal(failing.live, 0);
+}
+
+static void pools_are_last_in_first_out(void **state)
+{
+    struct failing failing;
+    struct pool pool;
+    void *objects[5];
+    unsigned i;
+
+    (void)state;
+    failing_init(&failing);
+    pool_init(&pool, &failing.alloc, 24, 3);
+    for (i = 0; i < 5; i++) {
+        objects[i] = pool_get(&pool);
+        assert_non_null(objects[i]);
+    }
+    for (i = 0; i < 5; i++)
+        pool_put(&pool, objects[i]);
+    assert_int_equal(pool.free_count, 3);
+    assert_int_equal(failing.alloc.used, 3 * 24);
+    failing.left = 0;
+    assert_ptr_equal(pool_get(&pool), objects[2]);
+    assert_ptr_equal(pool_get(&pool), objects[1]);
+    assert_ptr_equal(pool_get(&pool), objects[0]);
+    assert_null(pool_get(&pool));
+    assert_int_equal(failing.alloc.refused, 1);
+    for (i = 0; i < 3; i++)
+        pool_put(&pool, objects[i]);
+    pool_done(&pool);
+    assert_int_equal(failing.live, 0);
+    assert_int_equal(failing.alloc.used, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_budget_is_exact),
+        cmocka_unit_test(the_system_may_refuse_too),
+        cmocka_unit_test(resizing_keeps_the_contents),
+        cmocka_unit_test(pools_are_last_in_first_out),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
