@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Sending: the fast path that TCP uses for each segment, and whole payloads.
+ *
+ * net_begin lends a frame from the path's link and writes the header but for total length and
+ * checksum; the caller fills the payload in place; net_commit writes those two and stages the frame.
+ * No look-up, no copy of the header: the path has all that is needed. The checksum is summed over the
+ * 20 bytes as five native words, since the sum does not depend on byte order (RFC 1071 2).
+ *
+ * Interfaces on which something was staged are on the touched list, each once, so that net_flush costs
+ * what was touched and not what exists.
+ *
+ * Identifications: RFC 6864 4.1 [6864-1], a packet that may not be fragmented is sent with 0. RFC 6864
+ * 4.3 [6864-2], any other takes the next number of the counter that its source, destination and
+ * protocol hash to (64 counters), sent through a permutation of 0..65535 that is keyed per stack and
+ * counter: unique for 65,536 packets in a row and not to be guessed. Nothing of ours but ICMP, raw
+ * datagrams and RIP is sent so, hence 65,536 in two minutes of one triple is far away.
+ *
+ * Payloads that do not fit the link are cut (fragment.c) unless they must not be: RFC 1122 3.3.3
+ * [1122-28], RFC 791 3.1 [791-4]. The TTL is never 0: RFC 1122 3.2.1.7 [1122-9]. */
+
+#include <assert.h>
+#include <base/checksum.h>
+#include <net/internal.h>
+#include <string.h>
+
+/* ---- Identifications ---------------------------------------------------------------------------- */
+
+/* Four Feistel rounds over two bytes: a permutation, whatever the round function is. */
+static uint16_t permute(const struct siphash_key *key, uint8_t bucket, uint16_t number)
+{
+    uint8_t left = (uint8_t)(number >> 8), right = (uint8_t)number;
+
+    for (uint8_t round = 0; round < 4; round++) {
+        uint8_t input[3] = {bucket, round, right};
+        uint8_t next = (uint8_t)(left ^ (uint8_t)siphash(key, input, sizeof(input)));
+
+        left = right;
+        right = next;
+    }
+    return (uint16_t)((left << 8) | right);
+}
+
+uint16_t net_next_id(struct net *net, uint32_t src, uint32_t dst, uint8_t protocol)
+{
+    uint8_t flow[9];
+    uint8_t bucket;
+
+    put_u32(flow, src);
+    put_u32(flow + 4, dst);
+    flow[8] = protocol;
+    bucket = (uint8_t)(siphash(&net->id_key, flow, sizeof(flow)) % NET_ID_BUCKETS);
+    return permute(&net->id_key, bucket, net->ids[bucket]++);
+}
+
+/* ---- Frames -------------------------------------------------------------------------------------- */
+
+int net_lend(struct net *net, const struct net_hop *hop, uint32_t bytes, weir_time now,
+             struct weir_frame *frame)
+{
+    struct net_iface *iface = net_iface_at(net, hop->iface);
+    int error;
+
+    if (!iface->up)
+        return WEIR_ENETDOWN;
+    if (bytes > iface->mtu)
+        return WEIR_EMSGSIZE;
+    error = iface->link->ops->begin(iface->link, bytes, now, frame);
+    if (error)
+        return error;
+    frame->l2 = WEIR_L2_IP;
+    frame->tag = hop->tag;
+    return 0;
+}
+
+void net_stage(struct net *net, int iface, const struct weir_frame *frame, weir_time now)
+{
+    struct net_iface *at = net_iface_at(net, iface);
+
+    at->packets_out++;
+    at->bytes_out += frame->length;
+    net->counters->counter[WEIR_COUNT_PACKETS_OUT]++;
+    net->counters->counter[WEIR_COUNT_BYTES_OUT] += frame->length;
+    net_touch(net, iface);
+    at->link->ops->commit(at->link, frame, now);
+}
+
+/* The 20 bytes but for total length and checksum, which are 0. */
+static void write_header(struct net *net, const struct net_path *path, const struct net_out *out,
+                         uint8_t *bytes)
+{
+    uint32_t src = weir_addr_to4(&path->src), dst = weir_addr_to4(&path->dst);
+    uint16_t id = out->dont_fragment ? 0 : net_next_id(net, src, dst, out->protocol);
+
+    put_u32(bytes, 0x45000000u | (uint32_t)out->tos << 16);
+    put_u32(bytes + 4, (uint32_t)id << 16 | (out->dont_fragment ? 0x4000u : 0));
+    put_u32(bytes + 8, (uint32_t)out->ttl << 24 | (uint32_t)out->protocol << 16);
+    put_u32(bytes + 12, src);
+    put_u32(bytes + 16, dst);
+}
+
+/* Total length and checksum into a header whose checksum is 0. */
+static void finish_header(uint8_t *bytes, uint32_t total)
+{
+    uint32_t words[IP4_HEADER / 4];
+    uint64_t sum;
+    uint16_t folded;
+
+    put_u16(bytes + 2, (uint16_t)total);
+    memcpy(words, bytes, IP4_HEADER);
+    sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
+    sum = (sum & 0xffffffffu) + (sum >> 32);
+    folded = checksum_finish(checksum_join((uint32_t)sum, (uint32_t)(sum >> 32)));
+    memcpy(bytes + 10, &folded, sizeof(folded)); /* summed in native order, stored in it */
+}
+
+int net_begin(struct net *net, const struct net_path *path, const struct net_out *out,
+              uint32_t payload_bytes, weir_time now, struct net_frame *frame)
+{
+    struct net_hop hop = {.tag = path->tag, .iface = path->iface};
+    int error;
+
+    assert(out->ttl > 0);
+    if (payload_bytes > IP4_LENGTH_MAX - IP4_HEADER)
+        return WEIR_EMSGSIZE;
+    error = net_lend(net, &hop, IP4_HEADER + payload_bytes, now, &frame->frame);
+    if (error)
+        return error;
+    write_header(net, path, out, frame->frame.data);
+    frame->frame.why = out->why;
+    frame->payload = frame->frame.data + IP4_HEADER;
+    frame->room = payload_bytes;
+    return 0;
+}
+
+void net_commit(struct net *net, const struct net_path *path, struct net_frame *frame,
+                uint32_t payload_bytes, weir_time now)
+{
+    assert(payload_bytes <= frame->room);
+    frame->frame.length = IP4_HEADER + payload_bytes;
+    finish_header(frame->frame.data, frame->frame.length);
+    net_stage(net, path->iface, &frame->frame, now);
+}
+
+void net_abort(struct net *net, const struct net_path *path, struct net_frame *frame)
+{
+    struct weir_link *link = net_iface_at(net, path->iface)->link;
+
+    link->ops->abort(link, &frame->frame);
+}
+
+/* ---- Whole payloads ------------------------------------------------------------------------------ */
+
+static int send_whole(struct net *net, const struct net_path *path, const struct net_out *out,
+                      const void *payload, uint32_t length, weir_time now)
+{
+    struct net_frame frame;
+    int error = net_begin(net, path, out, length, now, &frame);
+
+    if (error)
+        return error;
+    if (length > 0)
+        memcpy(frame.payload, payload, length);
+    net_commit(net, path, &frame, length, now);
+    return 0;
+}
+
+static int send_cut(struct net *net, const struct net_path *path, const struct net_out *out,
+                    const void *payload, uint32_t length, weir_time now)
+{
+    struct net_cut cut = {.payload = payload,
+                          .header_length = IP4_HEADER,
+                          .length = length,
+                          .hop = {.tag = path->tag, .iface = path->iface},
+                          .why = out->why};
+
+    if (out->dont_fragment || length > IP4_LENGTH_MAX - IP4_HEADER)
+        return WEIR_EMSGSIZE;
+    write_header(net, path, out, cut.header);
+    return net_cut_send(net, &cut, now);
+}
+
+int net_send(struct net *net, const struct net_path *path, const struct net_out *out,
+             const void *payload, uint32_t length, weir_time now)
+{
+    int error;
+
+    assert(out->ttl > 0);
+    if (length <= net_path_mms(path))
+        error = send_whole(net, path, out, payload, length, now);
+    else
+        error = send_cut(net, path, out, payload, length, now);
+    if (error == WEIR_EAGAIN)
+        net_drop(net, WEIR_DROP_LINK_FULL);
+    if (!error && out->protocol == IP_PROTOCOL_ICMP)
+        net_count(net, WEIR_COUNT_ICMP_OUT);
+    return error;
+}
+
+void net_flush(struct net *net, weir_time now)
+{
+    for (uint32_t i = 0; i < net->touched_count; i++) {
+        struct net_iface *iface = net_iface_at(net, net->touched[i]);
+
+        iface->touched = false;
+        (void)iface->link->ops->flush(iface->link, now); /* the link counts its own errors */
+    }
+    net->touched_count = 0;
+}
+
+enum weir_drop net_error_drop(int error)
+{
+    switch (error) {
+    case WEIR_EAGAIN:
+        return WEIR_DROP_LINK_FULL;
+    case WEIR_EMSGSIZE:
+        return WEIR_DROP_TOO_BIG;
+    case WEIR_ENETDOWN:
+        return WEIR_DROP_IFACE_DOWN;
+    case WEIR_EHOSTUNREACH:
+        return WEIR_DROP_NO_NEIGHBOUR;
+    case WEIR_ENOMEM:
+        return WEIR_DROP_NO_MEMORY;
+    default:
+        return WEIR_DROP_NO_ROUTE;
+    }
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WIRE_TCP_H
+#define WIRE_TCP_H
+
+/* The TCP header (RFC 9293 3.1) as a struct. Options are left as bytes here: src/tcp/opt takes them
+ * apart. */
+
+#include <base/seq.h>
+#include <stddef.h>
+#include <weir/drop.h>
+
+#define TCP_HEADER 20u
+#define TCP_HEADER_MAX 60u
+#define TCP_CHECKSUM_OFFSET 16u
+
+enum tcp_flag {
+    TCP_FIN = 0x01,
+    TCP_SYN = 0x02,
+    TCP_RST = 0x04,
+    TCP_PSH = 0x08,
+    TCP_ACK = 0x10,
+    TCP_URG = 0x20,
+    TCP_ECE = 0x40,
+    TCP_CWR = 0x80,
+};
+
+struct tcp_header {
+    uint16_t sport, dport;
+    weir_seq seq, ack;
+    uint16_t window, checksum, urgent;
+    uint8_t flags;         /* enum tcp_flag */
+    uint8_t reserved;      /* the four bits behind the data offset [U-1] */
+    uint8_t header_length; /* bytes, 20..60 */
+};
+
+/* Takes a header apart. Returns WEIR_DROP_NONE, TCP_SHORT or TCP_HEADER_LENGTH [U-2]. */
+enum weir_drop tcp_header_parse(const uint8_t *bytes, size_t length, struct tcp_header *header);
+
+/* Writes the 20 fixed bytes, the checksum field as 0; header_length (a multiple of 4) sets the data
+ * offset. */
+void tcp_header_emit(const struct tcp_header *header, uint8_t *bytes);
+
+#endif
