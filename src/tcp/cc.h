@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TCP_CC_H
+#define TCP_CC_H
+
+/* The congestion controls: one file in cc/ and one line here each. */
+
+#include <weir/cc.h>
+
+/* X(symbol of the struct weir_cc_ops) */
+#define TCP_CCS(X) X(cc_newreno)
+
+#define X(symbol) extern const struct weir_cc_ops symbol;
+TCP_CCS(X)
+#undef X
+
+/* By name; NULL: none of that name. */
+const struct weir_cc_ops *cc_find(const char *name);
+
+/* The index-th, NULL past the end. */
+const struct weir_cc_ops *cc_at(unsigned index);
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Opening and closing a connection, and the one place where its state changes.
+ *
+ * The states are RFC 9293's (3.3.2). Which may follow which is a table, asserted at each step, so
+ * that a wrong step stops at its cause and not three segments later:
+ *
+ *   CLOSED ──open──► SYN-SENT ──SYN-ACK──► ESTABLISHED ──close──► FIN-WAIT-1 ──► FIN-WAIT-2
+ *      │                │ SYN                  │ FIN                   │ FIN          │ FIN
+ *      └─inflate─► SYN-RECEIVED                ▼                       ▼              ▼
+ *                                         CLOSE-WAIT ─close─► LAST-ACK CLOSING ─► TIME-WAIT
+ *
+ * LISTEN is no connection here but an entry of the stack's listener table, and SYN-RECEIVED after a
+ * passive open is a half-open record until the moment its handshake is complete.
+ *
+ * A CLOSE changes the state at once; the FIN itself leaves when everything queued before it has
+ * (3.10.4). ABORT and failures empty the connection: what remains is an error for the application and
+ * perhaps a RST to send. */
+
+#include <assert.h>
+#include <base/bytes.h>
+#include <string.h>
+#include <tcp/cc.h>
+#include <tcp/halfopen.h>
+
+#define BIT(state) (1u << WEIR_STATE_##state)
+
+static bool is_legal(enum weir_tcp_state from, enum weir_tcp_state to)
+{
+    static const uint16_t legal[WEIR_STATE_COUNT] = {
+        [WEIR_STATE_CLOSED] = BIT(SYN_SENT) | BIT(SYN_RECEIVED),
+        [WEIR_STATE_SYN_SENT] = BIT(SYN_RECEIVED) | BIT(ESTABLISHED) | BIT(CLOSED),
+        [WEIR_STATE_SYN_RECEIVED] = BIT(ESTABLISHED) | BIT(FIN_WAIT_1) | BIT(CLOSED),
+        [WEIR_STATE_ESTABLISHED] = BIT(FIN_WAIT_1) | BIT(CLOSE_WAIT) | BIT(CLOSED),
+        [WEIR_STATE_FIN_WAIT_1] =
+            BIT(FIN_WAIT_2) | BIT(CLOSING) | BIT(TIME_WAIT) | BIT(CLOSED),
+        [WEIR_STATE_FIN_WAIT_2] = BIT(TIME_WAIT) | BIT(CLOSED),
+        [WEIR_STATE_CLOSE_WAIT] = BIT(LAST_ACK) | BIT(CLOSED),
+        [WEIR_STATE_CLOSING] = BIT(TIME_WAIT) | BIT(CLOSED),
+        [WEIR_STATE_LAST_ACK] = BIT(CLOSED),
+        [WEIR_STATE_TIME_WAIT] = BIT(CLOSED),
+    };
+
+    return (legal[from] & (1u << to)) != 0;
+}
+
+void tcp_set_state(struct tcp_conn *conn, enum weir_tcp_state state)
+{
+    assert(is_legal((enum weir_tcp_state)conn->state, state));
+    conn->state = (uint8_t)state;
+}
+
+bool tcp_is_synchronised(const struct tcp_conn *conn)
+{
+    return conn->state >= WEIR_STATE_ESTABLISHED;
+}
+
+static void stop_all_timers(struct tcp_conn *conn)
+{
+    int i;
+
+    for (i = 0; i < TCP_TIMER_COUNT; i++)
+        conn->timers[i] = WEIR_NEVER;
+}
+
+void tcp_init(struct tcp_conn *conn, const struct tcp_context *context,
+              const struct weir_tcp_settings *settings)
+{
+    memset(conn, 0, sizeof(*conn));
+    conn->context = context;
+    conn->settings = settings;
+    conn->state = WEIR_STATE_CLOSED;
+    conn->rto = settings->rto_initial;
+    conn->send_buffer = settings->send_buffer;
+    conn->receive_buffer = settings->receive_buffer;
+    conn->cc_ops = cc_find(settings->congestion_control);
+    assert(conn->cc_ops);
+    ring_init(&conn->snd_ring);
+    ring_init(&conn->rcv_ring);
+    ranges_init(&conn->ooo);
+    records_init(&conn->records);
+    stop_all_timers(conn);
+}
+
+static void free_send_side(struct tcp_conn *conn)
+{
+    ring_done(&conn->snd_ring, conn->context->rings);
+    ring_init(&conn->snd_ring);
+    records_done(&conn->records, conn->context->alloc);
+    records_init(&conn->records);
+}
+
+static void free_receive_side(struct tcp_conn *conn)
+{
+    ring_done(&conn->rcv_ring, conn->context->rings);
+    ring_init(&conn->rcv_ring);
+    ranges_done(&conn->ooo, conn->context->alloc);
+    ranges_init(&conn->ooo);
+}
+
+void tcp_done(struct tcp_conn *conn)
+{
+    free_send_side(conn);
+    free_receive_side(conn);
+    if (conn->cc.private_block)
+        alloc_put(conn->context->alloc, conn->cc.private_block, conn->cc_ops->private_size);
+    conn->cc.private_block = NULL;
+}
+
+/* What we offer in our MSS option: RFC 9293 3.7.1 [MUST-67]. */
+static uint16_t own_mss(const struct weir_tcp_settings *settings, uint32_t mms)
+{
+    uint32_t mss = mms > TCP_HEADER ? mms - TCP_HEADER : 1;
+
+    if (settings->mss_max)
+        mss = min_u32(mss, settings->mss_max);
+    return (uint16_t)min_u32(mss, 65535);
+}
+
+/* RFC 9293 3.7.1 [MUST-16]: what the peer takes, what the path takes, what we were told to use. */
+void tcp_set_mms(struct tcp_conn *conn, uint32_t mms)
+{
+    conn->cc.mss = min_u32(conn->snd_mss, own_mss(conn->settings, mms));
+}
+
+static void start_sequence(struct tcp_conn *conn, weir_seq iss)
+{
+    conn->iss = iss;
+    conn->snd_una = iss;
+    conn->snd_nxt = iss;
+    conn->snd_end = iss + 1;
+    conn->snd_up = iss;
+    conn->recover = iss;
+}
+
+void tcp_open(struct tcp_conn *conn, weir_seq iss, uint32_t mms, weir_time now)
+{
+    start_sequence(conn, iss);
+    conn->is_active = true;
+    conn->snd_mss = conn->settings->mss_default;
+    conn->rcv_mss = own_mss(conn->settings, mms);
+    tcp_set_mms(conn, mms);
+    conn->stalled_since = now;
+    conn->last_heard = now;
+    tcp_set_state(conn, WEIR_STATE_SYN_SENT);
+}
+
+void tcp_inflate(struct tcp_conn *conn, const struct tcp_halfopen *record, uint32_t mms,
+                 weir_time now)
+{
+    start_sequence(conn, record->iss);
+    conn->snd_nxt = record->iss + 1;
+    conn->irs = record->irs;
+    conn->rcv_nxt = record->irs + 1;
+    conn->rcv_acked = conn->rcv_nxt;
+    conn->rcv_read = conn->rcv_nxt;
+    conn->rcv_up = conn->rcv_nxt;
+    conn->rcv_adv = conn->rcv_nxt + record->window;
+    conn->snd_mss = record->peer_mss ? record->peer_mss : conn->settings->mss_default;
+    conn->rcv_mss = record->our_mss;
+    tcp_set_mms(conn, mms);
+    conn->stalled_since = record->started;
+    conn->last_heard = now;
+    conn->syn_timed_out = record->retries > 0;
+    tcp_set_state(conn, WEIR_STATE_SYN_RECEIVED);
+    if (!record->retries)
+        tcp_rtt_sample(conn, now - record->started);
+}
+
+/* RFC 6928, and RFC 5681 3.1 after a lost SYN. */
+static uint32_t initial_window(const struct tcp_conn *conn)
+{
+    uint32_t mss = conn->cc.mss;
+
+    if (conn->syn_timed_out)
+        return mss;
+    return min_u32(conn->settings->initial_window_segments * mss, max_u32(2 * mss, 14600));
+}
+
+static void start_congestion_control(struct tcp_conn *conn)
+{
+    size_t size = conn->cc_ops->private_size;
+
+    conn->cc.ssthresh = UINT32_MAX;
+    if (size && !conn->cc.private_block)
+        conn->cc.private_block = alloc_get_zeroed(conn->context->alloc, size);
+    if (size && !conn->cc.private_block)
+        conn->cc_ops = &cc_newreno; /* needs no memory */
+    conn->cc_ops->init(&conn->cc, initial_window(conn));
+}
+
+void tcp_enter_established(struct tcp_conn *conn, weir_time now)
+{
+    const struct weir_tcp_settings *settings = conn->settings;
+
+    /* RFC 6298 5.7: after a lost SYN, data starts with at least 3 s unless a sample says else. */
+    if (conn->syn_timed_out && !conn->has_rtt)
+        conn->rto = min_i64(max_i64(conn->rto, 3 * WEIR_SECOND), settings->rto_max);
+    conn->retries = 0;
+    conn->rtx_once = false;
+    tcp_stop_timer(conn, TCP_TIMER_RTO);
+    tcp_stop_timer(conn, TCP_TIMER_USER);
+    start_congestion_control(conn);
+    tcp_set_state(conn, conn->fin_queued ? WEIR_STATE_FIN_WAIT_1 : WEIR_STATE_ESTABLISHED);
+    if (settings->keepalive)
+        tcp_start_timer(conn, TCP_TIMER_KEEPALIVE, now + settings->keepalive_idle);
+    if (conn->is_active && settings->first_data_delay > 0) {
+        conn->is_holding = true;
+        tcp_start_timer(conn, TCP_TIMER_STATE, now + settings->first_data_delay);
+    }
+    conn->last_sent = now;
+    conn->events |= WEIR_OUT;
+}
+
+void tcp_enter_time_wait(struct tcp_conn *conn, weir_time now)
+{
+    tcp_set_state(conn, WEIR_STATE_TIME_WAIT);
+    stop_all_timers(conn);
+    free_send_side(conn);
+    conn->context->counters->counter[WEIR_COUNT_TIME_WAITS]++;
+    tcp_start_timer(conn, TCP_TIMER_STATE, now + 2 * conn->settings->msl);
+}
+
+void tcp_start_orphan_timer(struct tcp_conn *conn, weir_time now)
+{
+    weir_time timeout = conn->settings->fin_wait_2_timeout;
+
+    if (conn->state == WEIR_STATE_FIN_WAIT_2 && conn->is_orphan && timeout != WEIR_NEVER)
+        tcp_start_timer(conn, TCP_TIMER_STATE, now + timeout);
+}
+
+void tcp_close_send(struct tcp_conn *conn, weir_time now)
+{
+    (void)now;
+    if (conn->fin_queued)
+        return;
+    conn->more_coming = false;
+    switch ((enum weir_tcp_state)conn->state) {
+    case WEIR_STATE_SYN_SENT:
+        tcp_fail(conn, 0);
+        return;
+    case WEIR_STATE_ESTABLISHED:
+        tcp_set_state(conn, WEIR_STATE_FIN_WAIT_1);
+        break;
+    case WEIR_STATE_CLOSE_WAIT:
+        tcp_set_state(conn, WEIR_STATE_LAST_ACK);
+        break;
+    case WEIR_STATE_SYN_RECEIVED: /* FIN-WAIT-1 when the handshake is complete [U-28] */
+        break;
+    default:
+        return;
+    }
+    conn->fin_queued = true;
+}
+
+void tcp_close(struct tcp_conn *conn, weir_time now)
+{
+    if (conn->state == WEIR_STATE_CLOSED)
+        return;
+    /* RFC 9293 3.6.1 [SHLD-3]: bytes that nobody will read were acknowledged; the peer must know. */
+    if (tcp_recv_readable(conn) > 0) {
+        tcp_abort(conn);
+        return;
+    }
+    conn->is_orphan = true;
+    conn->rcv_shut = true;
+    conn->is_corked = false;
+    tcp_close_send(conn, now);
+    tcp_start_orphan_timer(conn, now);
+}
+
+void tcp_fail(struct tcp_conn *conn, int error)
+{
+    if (conn->state == WEIR_STATE_CLOSED)
+        return;
+    tcp_set_state(conn, WEIR_STATE_CLOSED);
+    stop_all_timers(conn);
+    free_send_side(conn);
+    conn->acks_owed = 0;
+    conn->ack_now = false;
+    conn->rtx_once = false;
+    conn->probe_due = false;
+    conn->keepalive_due = false;
+    conn->snd_end = conn->snd_una;
+    conn->events |= WEIR_HUP | WEIR_IN | WEIR_OUT;
+    if (!error)
+        return;
+    conn->error = (int8_t)error;
+    conn->events |= WEIR_ERR;
+    conn->rcv_read = conn->rcv_nxt; /* RFC 9293 3.10.7.4: the queues are flushed */
+    free_receive_side(conn);
+}
+
+void tcp_abort(struct tcp_conn *conn)
+{
+    const uint16_t sends_rst = BIT(SYN_RECEIVED) | BIT(ESTABLISHED) | BIT(FIN_WAIT_1) |
+                               BIT(FIN_WAIT_2) | BIT(CLOSE_WAIT);
+    bool needs_rst = (sends_rst >> conn->state) & 1; /* [U-29] */
+
+    if (conn->state == WEIR_STATE_CLOSED)
+        return;
+    tcp_fail(conn, 0);
+    free_receive_side(conn);
+    conn->rcv_read = conn->rcv_nxt;
+    conn->rst_due = needs_rst;
+}

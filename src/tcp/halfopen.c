@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Passive opens: LISTEN (RFC 9293 3.10.7.2) and SYN-RECEIVED (3.10.7.4) without a connection.
+ *
+ * A SYN costs its receiver a record of a few dozen bytes: no buffers, no timers of its own beyond one
+ * deadline. The functions are pure: record, segment and time in; a reply and a verdict out. When the
+ * ACK of our SYN-ACK comes, the verdict is INFLATE: the stack makes a connection in SYN-RECEIVED out
+ * of the record and gives it the very same segment, so that whatever else the segment carries is
+ * treated by the one code for synchronised states.
+ *
+ * RST returns the listener to LISTEN by freeing the record, without a word to the application
+ * [MUST-11]; it must be exactly at RCV.NXT (RFC 5961 3). A SYN that repeats the first one gets the
+ * SYN-ACK again. Data on a SYN is not taken; its sender will repeat it. The SYN-ACK is repeated with
+ * the back-off and the limits of an active SYN (RFC 9293 3.8.3). */
+
+#include <base/bytes.h>
+#include <tcp/halfopen.h>
+
+static void reply_syn_ack(const struct tcp_halfopen *record,
+                          const struct weir_tcp_settings *settings, struct tcp_reply *reply)
+{
+    *reply = (struct tcp_reply){
+        .seq = record->iss,
+        .ack = record->irs + 1,
+        .window = record->window,
+        .mss = settings->send_mss_option ? record->our_mss : 0,
+        .flags = TCP_SYN | TCP_ACK,
+        .why = WEIR_WHY_SYN_ACK,
+    };
+}
+
+static void reply_ack(const struct tcp_halfopen *record, enum weir_why why,
+                      struct tcp_reply *reply)
+{
+    *reply = (struct tcp_reply){
+        .seq = record->iss + 1,
+        .ack = record->irs + 1,
+        .window = record->window,
+        .flags = TCP_ACK,
+        .why = why,
+    };
+}
+
+bool tcp_listen_input(const struct tcp_segment *segment, struct tcp_halfopen *record,
+                      struct tcp_reply *reply, enum weir_drop *drop)
+{
+    reply->flags = 0;
+    *drop = WEIR_DROP_TCP_STATE;
+    if (segment->flags & TCP_RST) /* [U-8] */
+        return false;
+    if (segment->flags & TCP_ACK) {
+        *drop = tcp_closed_input(segment, reply);
+        return false;
+    }
+    if (!(segment->flags & TCP_SYN))
+        return false;
+    *drop = WEIR_DROP_NONE;
+    *record = (struct tcp_halfopen){.irs = segment->seq, .peer_mss = segment->options.mss};
+    return true;
+}
+
+void tcp_halfopen_start(struct tcp_halfopen *record, const struct weir_tcp_settings *settings,
+                        weir_time now, struct tcp_reply *reply)
+{
+    if (record->peer_mss)
+        record->peer_mss = (uint16_t)max_u32(record->peer_mss, settings->mss_min);
+    record->retries = 0;
+    record->started = now;
+    record->deadline = now + settings->rto_initial;
+    reply_syn_ack(record, settings, reply);
+}
+
+/* First check: the sequence number, against the window that our SYN-ACK offered [U-5]. */
+static bool is_acceptable(const struct tcp_halfopen *record, const struct tcp_segment *segment)
+{
+    weir_seq next = record->irs + 1;
+    uint32_t length = tcp_segment_length(segment);
+
+    if (segment->seq - next < record->window || segment->seq == next)
+        return true;
+    return length && segment->seq + length - 1 - next < record->window;
+}
+
+static void refuse_unacceptable(const struct tcp_halfopen *record,
+                                const struct weir_tcp_settings *settings,
+                                const struct tcp_segment *segment, struct tcp_reply *reply,
+                                enum weir_drop *drop)
+{
+    *drop = WEIR_DROP_TCP_UNACCEPTABLE;
+    if (segment->flags & TCP_RST)
+        *drop = WEIR_DROP_TCP_BAD_RST;
+    else if ((segment->flags & TCP_SYN) && segment->seq == record->irs)
+        reply_syn_ack(record, settings, reply);
+    else
+        reply_ack(record, WEIR_WHY_DUPLICATE_ACK, reply);
+}
+
+enum tcp_halfopen_verdict tcp_halfopen_input(struct tcp_halfopen *record,
+                                             const struct weir_tcp_settings *settings,
+                                             const struct tcp_segment *segment,
+                                             struct tcp_reply *reply, enum weir_drop *drop)
+{
+    reply->flags = 0;
+    *drop = WEIR_DROP_NONE;
+    if (!is_acceptable(record, segment)) {
+        refuse_unacceptable(record, settings, segment, reply, drop);
+        return TCP_HALFOPEN_KEEP;
+    }
+    if (segment->flags & TCP_RST) {
+        if (segment->seq == record->irs + 1)
+            return TCP_HALFOPEN_FREE;
+        *drop = WEIR_DROP_TCP_BAD_RST;
+        reply_ack(record, WEIR_WHY_CHALLENGE_ACK, reply);
+        return TCP_HALFOPEN_KEEP;
+    }
+    if (segment->flags & TCP_SYN) { /* back to LISTEN [U-12] */
+        *drop = WEIR_DROP_TCP_BAD_SYN;
+        return TCP_HALFOPEN_FREE;
+    }
+    if (!(segment->flags & TCP_ACK)) {
+        *drop = WEIR_DROP_TCP_NO_ACK;
+        return TCP_HALFOPEN_KEEP;
+    }
+    if (segment->ack == record->iss + 1)
+        return TCP_HALFOPEN_INFLATE;
+    *drop = WEIR_DROP_TCP_BAD_ACK; /* [U-11] */
+    *reply = (struct tcp_reply){.seq = segment->ack, .flags = TCP_RST, .why = WEIR_WHY_RST};
+    return TCP_HALFOPEN_KEEP;
+}
+
+enum tcp_halfopen_verdict tcp_halfopen_expire(struct tcp_halfopen *record,
+                                              const struct weir_tcp_settings *settings,
+                                              weir_time now, struct tcp_reply *reply)
+{
+    weir_time rto = settings->rto_initial;
+    unsigned i;
+
+    reply->flags = 0;
+    if (record->retries >= settings->syn_r2_retries &&
+        now - record->started >= settings->syn_r2_time)
+        return TCP_HALFOPEN_FREE;
+    if (record->retries < UINT8_MAX)
+        record->retries++;
+    for (i = 0; i < record->retries && rto < settings->rto_max; i++)
+        rto *= 2;
+    record->deadline = now + min_i64(rto, settings->rto_max);
+    reply_syn_ack(record, settings, reply);
+    return TCP_HALFOPEN_KEEP;
+}
+
+void tcp_halfopen_reset(const struct tcp_halfopen *record, struct tcp_reply *reply)
+{
+    *reply = (struct tcp_reply){.seq = record->iss + 1, .flags = TCP_RST, .why = WEIR_WHY_RST};
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What was lost, and how much may be sent while that is being mended: RFC 5681 fast retransmit, RFC
+ * 6582 (NewReno) fast recovery, RFC 3042 limited transmit, and slow start after a time-out.
+ *
+ *   OPEN ──third duplicate ACK──► RECOVERY ──`recover` acknowledged──► OPEN
+ *     │                              │
+ *     └────────── time-out ──────────┴──────► LOSS ──`recover` acknowledged──► OPEN
+ *
+ * RECOVERY sends the first unacknowledged segment again at once (rtx_once), then one more for each
+ * partial ACK. Each duplicate ACK says that a segment has left the network, so cwnd is inflated by
+ * one MSS and new data keeps the ACK clock going; at the end cwnd is deflated.
+ *
+ * LOSS sends [rtx_nxt, recover) again in slow start. What is in flight then is what was sent since
+ * the time-out: [snd_una, rtx_nxt) and whatever lies beyond `recover`. An ACK that jumps past rtx_nxt
+ * moves it along, so data that did arrive is not sent again.
+ *
+ * The bytes that may be in flight are the congestion control's (cc.h); this file tells it what
+ * happened. The inflation is bounded by what can have left: a peer that invents duplicate ACKs gains
+ * nothing beyond the data that is out (Savage et al. 1999). */
+
+#include <base/bytes.h>
+#include <tcp/tcp.h>
+
+#define DUP_ACK_THRESHOLD 3
+
+uint32_t tcp_loss_in_flight(const struct tcp_conn *conn)
+{
+    uint32_t in_flight;
+
+    if (conn->phase != TCP_LOSS)
+        return tcp_flight(conn);
+    in_flight = conn->rtx_nxt - conn->snd_una;
+    if (seq_gt(conn->snd_nxt, conn->recover))
+        in_flight += conn->snd_nxt - seq_max(conn->recover, conn->rtx_nxt);
+    return in_flight;
+}
+
+static void enter_recovery(struct tcp_conn *conn, weir_time now)
+{
+    conn->phase = TCP_RECOVERY;
+    conn->recover = conn->snd_nxt;
+    conn->cc_ops->lost(&conn->cc, tcp_flight(conn), now);
+    conn->cc.cwnd = conn->cc.ssthresh + DUP_ACK_THRESHOLD * conn->cc.mss;
+    conn->rtx_once = true;
+    conn->rtx_why = WEIR_WHY_RETRANSMIT_FAST;
+    conn->fast_retransmits++;
+}
+
+void tcp_loss_dup_ack(struct tcp_conn *conn, weir_time now)
+{
+    conn->dup_acks_received++;
+    if (conn->dup_acks < UINT16_MAX)
+        conn->dup_acks++;
+    /* RFC 6582 3.2 step 2: not again for losses of a window that is mended already. */
+    if (conn->phase == TCP_OPEN && conn->dup_acks == DUP_ACK_THRESHOLD &&
+        seq_geq(conn->snd_una, conn->recover))
+        enter_recovery(conn, now);
+    else if (conn->phase == TCP_RECOVERY &&
+             conn->dup_acks <= tcp_flight(conn) / conn->cc.mss + DUP_ACK_THRESHOLD)
+        conn->cc.cwnd += conn->cc.mss;
+}
+
+/* RFC 6582 3.2 step 3. */
+static void acked_in_recovery(struct tcp_conn *conn, weir_seq ack, weir_time now)
+{
+    uint32_t acked = ack - conn->snd_una;
+
+    if (seq_geq(ack, conn->recover)) {
+        conn->phase = TCP_OPEN;
+        conn->rtx_once = false;
+        conn->cc_ops->recovered(&conn->cc, conn->snd_nxt - ack, now);
+        return;
+    }
+    conn->rtx_once = true;
+    conn->rtx_why = WEIR_WHY_RETRANSMIT_PARTIAL;
+    conn->cc.cwnd -= min_u32(acked, conn->cc.cwnd - min_u32(conn->cc.cwnd, conn->cc.mss));
+    if (acked >= conn->cc.mss)
+        conn->cc.cwnd += conn->cc.mss;
+}
+
+static void grow_window(struct tcp_conn *conn, weir_seq ack, weir_time now)
+{
+    uint32_t in_flight = tcp_loss_in_flight(conn);
+    struct weir_cc_ack acked = {
+        .acked = ack - conn->snd_una,
+        .in_flight = in_flight,
+        .cwnd_limited = conn->phase == TCP_LOSS || in_flight + conn->cc.mss > conn->cc.cwnd ||
+                        (conn->cc.cwnd < conn->cc.ssthresh && conn->cc.cwnd < 2 * in_flight),
+    };
+
+    conn->cc_ops->acked(&conn->cc, &acked, now);
+}
+
+void tcp_loss_acked(struct tcp_conn *conn, weir_seq ack, weir_time now)
+{
+    conn->dup_acks = 0;
+    if (conn->phase == TCP_RECOVERY) {
+        acked_in_recovery(conn, ack, now);
+        return;
+    }
+    grow_window(conn, ack, now);
+    if (conn->phase != TCP_LOSS) {
+        conn->recover = seq_max(conn->recover, ack - 1); /* never falls 2^31 behind */
+        return;
+    }
+    conn->rtx_nxt = seq_max(conn->rtx_nxt, ack);
+    if (seq_geq(ack, conn->recover))
+        conn->phase = TCP_OPEN;
+}
+
+void tcp_loss_timeout(struct tcp_conn *conn, weir_time now)
+{
+    bool is_first = conn->retries == 0;
+
+    conn->cc_ops->timed_out(&conn->cc, tcp_flight(conn), is_first, now);
+    conn->phase = TCP_LOSS;
+    conn->recover = conn->snd_nxt;
+    conn->rtx_nxt = conn->snd_una;
+    conn->rtx_once = false;
+    conn->dup_acks = 0;
+    conn->timeouts++;
+}
+
+void tcp_loss_reopened(struct tcp_conn *conn)
+{
+    conn->phase = TCP_LOSS;
+    conn->recover = conn->snd_nxt;
+    conn->rtx_nxt = conn->snd_una;
+    conn->rtx_once = false;
+    conn->dup_acks = 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Cutting a run into segments and writing them.
+ *
+ * A run is cut at multiples of the effective MSS; its flags (FIN, PSH) belong to the last segment.
+ * Header, options and payload are written to memory that a link has lent, the payload straight from
+ * the send ring with its checksum taken in the same pass: between the ring and the wire each byte is
+ * touched once (RFC 9293 3.1 [MUST-2]).
+ *
+ * Segments that belong to no connection (struct tcp_reply: RST, SYN-ACK of a half-open record, ACK of
+ * a TIME-WAIT record) are written here too, so that there is one place that makes TCP headers. */
+
+#include <assert.h>
+#include <base/bytes.h>
+#include <base/checksum.h>
+#include <tcp/opt.h>
+
+static void finish_checksum(uint8_t *bytes, uint32_t header_length, uint32_t length,
+                            uint32_t sum)
+{
+    sum = checksum_add_u16(sum, (uint16_t)(length >> 16));
+    sum = checksum_add_u16(sum, (uint16_t)length);
+    sum = checksum_add(sum, bytes, header_length);
+    put_u16(bytes + TCP_CHECKSUM_OFFSET, checksum_finish(sum));
+}
+
+static uint8_t flags_of(const struct tcp_conn *conn, const struct tcp_run *run, bool is_last)
+{
+    switch (run->kind) {
+    case TCP_RUN_SYN:
+        return conn->state == WEIR_STATE_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK;
+    case TCP_RUN_RST: /* RFC 9293 3.10.5 */
+        return TCP_RST;
+    default:
+        return (uint8_t)(TCP_ACK | (is_last ? run->flags : 0));
+    }
+}
+
+static uint16_t mss_to_offer(const struct tcp_conn *conn, const struct tcp_run *run)
+{
+    if (run->kind != TCP_RUN_SYN || !conn->settings->send_mss_option)
+        return 0;
+    return conn->rcv_mss;
+}
+
+/* RFC 9293 3.8.5 [MUST-62]: the pointer counts from this segment's number to one past the last urgent
+ * byte. */
+static void mark_urgent(const struct tcp_conn *conn, struct tcp_header *header)
+{
+    uint32_t ahead = conn->snd_up - header->seq;
+
+    if (!conn->is_urgent_out || seq_leq(conn->snd_up, header->seq) || (header->flags & TCP_SYN))
+        return;
+    header->flags |= TCP_URG;
+    header->urgent = (uint16_t)min_u32(ahead, 65535);
+}
+
+uint32_t tcp_emit_size(const struct tcp_conn *conn, const struct tcp_run *run, uint32_t offset,
+                       uint32_t *payload)
+{
+    struct opt_out out = {.flags = 0, .mss = mss_to_offer(conn, run)};
+    uint8_t options[TCP_OPTIONS_MAX];
+
+    *payload = min_u32(run->length - offset, conn->cc.mss);
+    if (!out.mss)
+        return TCP_HEADER + *payload;
+    out.flags = TCP_SYN;
+    return TCP_HEADER + opt_emit(&out, options) + *payload;
+}
+
+uint32_t tcp_emit(const struct tcp_conn *conn, const struct tcp_run *run, uint32_t offset,
+                  const struct tcp_ports *ports, uint8_t *bytes)
+{
+    uint32_t payload = min_u32(run->length - offset, conn->cc.mss);
+    struct tcp_header header = {
+        .sport = ports->local,
+        .dport = ports->remote,
+        .seq = run->seq + offset,
+        .window = (uint16_t)run->window,
+        .flags = flags_of(conn, run, offset + payload == run->length),
+        .header_length = TCP_HEADER,
+    };
+    struct opt_out out = {.flags = header.flags, .mss = mss_to_offer(conn, run)};
+    uint32_t sum = ports->pseudo_sum;
+
+    if (header.flags & TCP_ACK)
+        header.ack = conn->rcv_nxt;
+    if (run->kind == TCP_RUN_RST)
+        header.window = 0;
+    else
+        mark_urgent(conn, &header);
+    if (out.mss)
+        header.header_length += (uint8_t)opt_emit(&out, bytes + TCP_HEADER);
+    tcp_header_emit(&header, bytes);
+    if (payload)
+        sum = ring_read_summed(&conn->snd_ring, header.seq - tcp_send_base(conn),
+                               bytes + header.header_length, payload, sum);
+    finish_checksum(bytes, header.header_length, header.header_length + payload, sum);
+    return header.header_length + payload;
+}
+
+uint32_t tcp_emit_reply(const struct tcp_reply *reply, const struct tcp_ports *ports,
+                        uint8_t *bytes)
+{
+    struct tcp_header header = {
+        .sport = ports->local,
+        .dport = ports->remote,
+        .seq = reply->seq,
+        .ack = reply->ack,
+        .window = (uint16_t)min_u32(reply->window, 65535),
+        .flags = reply->flags,
+        .header_length = TCP_HEADER,
+    };
+    struct opt_out out = {.flags = reply->flags, .mss = reply->mss};
+
+    header.header_length += (uint8_t)opt_emit(&out, bytes + TCP_HEADER);
+    tcp_header_emit(&header, bytes);
+    finish_checksum(bytes, header.header_length, header.header_length, ports->pseudo_sum);
+    return header.header_length;
+}

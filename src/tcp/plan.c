@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The one decision to send.
+ *
+ * tcp_plan looks at a connection and answers with the next run: bytes of one kind, from one sequence
+ * number, for one reason; or with the reason why nothing may leave. It changes nothing, so it can be
+ * asked at any time, and what `info`, the traces and the tests show is the decision itself. The order
+ * is the order of urgency:
+ *
+ *   RST  ·  SYN  ·  ACKs that the peer counts  ·  retransmission  ·  probes  ·  new data and FIN  ·
+ *   ACK or window update
+ *
+ * New data is bounded by the peer's window, the congestion window and the quantum, and is sent in
+ * full-sized segments. A smaller one leaves only if it is all there is and Nagle lets it (RFC 9293
+ * 3.7.4), if it is half the largest window ever seen, or when the override timer has expired
+ * (3.8.6.2.1 [MUST-38]). The FIN needs window too, as the one number that it is.
+ *
+ * tcp_sent is the other half: it alone makes true that something was sent. tcp_wait notes why nothing
+ * could be, so that the timer that ends that wait runs: that closes the circle with timer.c. */
+
+#include <base/bytes.h>
+#include <tcp/tcp.h>
+
+#define CORK_MAX (200 * WEIR_MS)
+
+static struct tcp_run run_of(const struct tcp_conn *conn, enum tcp_run_kind kind, weir_seq seq,
+                             uint32_t length, enum weir_why why)
+{
+    struct tcp_run run = {.kind = kind, .seq = seq, .length = length, .why = why};
+
+    if (kind != TCP_RUN_DATA)
+        return run;
+    if (length && seq + length == conn->snd_end)
+        run.flags |= TCP_PSH; /* RFC 9293 3.9.1.2 [MUST-61] */
+    return run;
+}
+
+static struct tcp_run nothing(const struct tcp_conn *conn, enum weir_why why)
+{
+    return run_of(conn, TCP_RUN_NONE, conn->snd_nxt, 0, why);
+}
+
+static struct tcp_run plan_opening(const struct tcp_conn *conn)
+{
+    enum weir_why why = conn->state == WEIR_STATE_SYN_SENT ? WEIR_WHY_SYN : WEIR_WHY_SYN_ACK;
+
+    if (conn->snd_nxt == conn->iss)
+        return run_of(conn, TCP_RUN_SYN, conn->iss, 0, why);
+    if (conn->rtx_once)
+        return run_of(conn, TCP_RUN_SYN, conn->iss, 0, (enum weir_why)conn->rtx_why);
+    if (conn->state == WEIR_STATE_SYN_RECEIVED && (conn->acks_owed || conn->ack_now))
+        return run_of(conn, TCP_RUN_ACK, conn->snd_nxt, 0, (enum weir_why)conn->ack_why);
+    return nothing(conn, WEIR_WHY_WAIT_STATE);
+}
+
+/* What was sent from `seq` on, again, at most one segment, inside the peer's window. */
+static struct tcp_run retransmission(const struct tcp_conn *conn, weir_seq seq, enum weir_why why)
+{
+    uint32_t edge = conn->snd_una + conn->snd_wnd - seq;
+    uint32_t length = min_u32(conn->snd_end - seq, min_u32(conn->cc.mss, edge));
+    struct tcp_run run;
+
+    if (seq_gt(seq, conn->snd_end)) /* the FIN alone is out */
+        length = 0;
+    if (conn->phase != TCP_LOSS)
+        length = min_u32(length, conn->snd_nxt - seq);
+    run = run_of(conn, TCP_RUN_DATA, seq, length, why);
+    if (conn->fin_queued && seq + length == conn->snd_end && length < edge)
+        run.flags |= TCP_FIN;
+    return run;
+}
+
+/* LOSS: the range that is to be sent again, as far as cwnd and the window allow. */
+static struct tcp_run plan_loss(const struct tcp_conn *conn)
+{
+    uint32_t in_flight = tcp_loss_in_flight(conn);
+    uint32_t left = conn->recover - conn->rtx_nxt;
+    enum weir_why why = conn->rtx_nxt == conn->snd_una && conn->retries
+                            ? WEIR_WHY_RETRANSMIT_TIMEOUT
+                            : WEIR_WHY_RETRANSMIT_LOSS;
+
+    if (!seq_lt(conn->rtx_nxt, conn->snd_una + conn->snd_wnd))
+        return nothing(conn, WEIR_WHY_WAIT_WINDOW);
+    if (in_flight && in_flight + min_u32(conn->cc.mss, left) > conn->cc.cwnd)
+        return nothing(conn, WEIR_WHY_WAIT_CWND);
+    return retransmission(conn, conn->rtx_nxt, why);
+}
+
+/* RFC 9293 3.8.6.1: one octet, new or already out, or the FIN. */
+static struct tcp_run plan_probe(const struct tcp_conn *conn)
+{
+    weir_seq seq = conn->snd_una;
+    struct tcp_run run;
+
+    if (seq == conn->snd_end) {
+        run = run_of(conn, TCP_RUN_DATA, seq, 0, WEIR_WHY_PROBE);
+        run.flags |= TCP_FIN;
+        return run;
+    }
+    return run_of(conn, TCP_RUN_DATA, seq, 1, WEIR_WHY_PROBE);
+}
+
+/* RFC 5681 3.1 and RFC 3042: how far the congestion window reaches beyond snd_nxt. */
+static uint32_t cwnd_room(const struct tcp_conn *conn)
+{
+    uint32_t in_flight = tcp_loss_in_flight(conn);
+    uint32_t allowed = conn->cc.cwnd;
+
+    if (conn->phase == TCP_OPEN && conn->dup_acks)
+        allowed += min_u32(conn->dup_acks, 2) * conn->cc.mss;
+    return allowed > in_flight ? allowed - in_flight : 0;
+}
+
+/* May the last, small segment of a run leave? `length` is what window and cwnd allow of it, `ahead`
+ * what is out before it. The conditions of RFC 9293 3.8.6.2.1, the bracketed ones being Nagle's. */
+static enum weir_why judge_small(const struct tcp_conn *conn, uint32_t length, uint32_t available,
+                                 uint32_t ahead)
+{
+    bool is_all = length == available;
+
+    if (conn->sws_override || (is_all && conn->fin_queued))
+        return WEIR_WHY_DATA;
+    if (is_all && (conn->is_corked || conn->more_coming))
+        return WEIR_WHY_WAIT_CORK;
+    if (conn->settings->nagle && ahead)
+        return is_all ? WEIR_WHY_WAIT_NAGLE : WEIR_WHY_WAIT_SWS;
+    if (is_all || length >= max_u32(conn->max_snd_wnd / 2, 1))
+        return WEIR_WHY_DATA;
+    return WEIR_WHY_WAIT_SWS;
+}
+
+static struct tcp_run new_data(const struct tcp_conn *conn, uint32_t length, enum weir_why why)
+{
+    struct tcp_run run = run_of(conn, TCP_RUN_DATA, conn->snd_nxt, length, why);
+
+    if (conn->phase == TCP_OPEN && conn->dup_acks &&
+        tcp_loss_in_flight(conn) + length > conn->cc.cwnd)
+        run.why = WEIR_WHY_LIMITED_TRANSMIT;
+    if (conn->fin_queued && run.seq + length == conn->snd_end &&
+        length < tcp_usable_window(conn)) {
+        run.flags |= TCP_FIN;
+        if (!length)
+            run.why = WEIR_WHY_FIN;
+    }
+    return run;
+}
+
+static struct tcp_run plan_new_data(const struct tcp_conn *conn, const struct tcp_env *env)
+{
+    uint32_t mss = conn->cc.mss;
+    uint32_t available = conn->snd_end - conn->snd_nxt;
+    uint32_t usable = tcp_usable_window(conn);
+    uint32_t room = cwnd_room(conn);
+    uint32_t length, full;
+    enum weir_why why;
+
+    if (!available) /* nothing but our FIN */
+        return usable ? new_data(conn, 0, WEIR_WHY_FIN) : nothing(conn, WEIR_WHY_WAIT_WINDOW);
+    if (!usable)
+        return nothing(conn, WEIR_WHY_WAIT_WINDOW);
+    length = min_u32(available, usable);
+    if (room < min_u32(mss, length))
+        return nothing(conn, WEIR_WHY_WAIT_CWND);
+    /* Neither cwnd nor the quantum makes a small segment. */
+    if (length > room)
+        length = room - room % mss;
+    if (length > env->quantum && env->quantum >= mss)
+        length = env->quantum - env->quantum % mss;
+    full = length - length % mss;
+    if (full == length)
+        return new_data(conn, full, WEIR_WHY_DATA);
+    why = judge_small(conn, length - full, available - full, tcp_flight(conn) + full);
+    if (why == WEIR_WHY_DATA)
+        return new_data(conn, length, conn->sws_override ? WEIR_WHY_SWS_OVERRIDE : why);
+    return full ? new_data(conn, full, WEIR_WHY_DATA) : nothing(conn, why);
+}
+
+static struct tcp_run plan_data(const struct tcp_conn *conn, const struct tcp_env *env)
+{
+    bool has_new = conn->snd_nxt != conn->snd_end || conn->fin_queued;
+
+    if (tcp_fin_sent(conn))
+        has_new = false;
+    if (!conn->snd_wnd && (has_new || conn->snd_una != conn->snd_nxt))
+        return conn->probe_due ? plan_probe(conn) : nothing(conn, WEIR_WHY_WAIT_ZERO_WINDOW);
+    if (conn->rtx_once && conn->snd_una != conn->snd_nxt)
+        return retransmission(conn, conn->snd_una, (enum weir_why)conn->rtx_why);
+    if (conn->phase == TCP_LOSS && seq_lt(conn->rtx_nxt, conn->recover))
+        return plan_loss(conn);
+    if (!has_new)
+        return nothing(conn, WEIR_WHY_IDLE);
+    if (conn->is_holding)
+        return nothing(conn, WEIR_WHY_WAIT_HOLD);
+    return plan_new_data(conn, env);
+}
+
+static struct tcp_run plan_synchronised(const struct tcp_conn *conn, const struct tcp_env *env)
+{
+    struct tcp_run run;
+
+    if (conn->acks_owed)
+        return run_of(conn, TCP_RUN_ACK, conn->snd_nxt, 0, (enum weir_why)conn->ack_why);
+    run = plan_data(conn, env);
+    if (run.kind != TCP_RUN_NONE)
+        return run;
+    if (conn->ack_now)
+        return run_of(conn, TCP_RUN_ACK, conn->snd_nxt, 0, (enum weir_why)conn->ack_why);
+    if (tcp_recv_update_due(conn, env->memory_pressure))
+        return run_of(conn, TCP_RUN_ACK, conn->snd_nxt, 0, WEIR_WHY_WINDOW_UPDATE);
+    if (conn->keepalive_due) /* RFC 9293 3.8.4 [SHLD-12] */
+        return run_of(conn, TCP_RUN_ACK, conn->snd_nxt - 1, 0, WEIR_WHY_KEEPALIVE);
+    if (run.why == WEIR_WHY_IDLE && tcp_timer_is_running(conn, TCP_TIMER_DELAYED_ACK))
+        run.why = WEIR_WHY_WAIT_ACK;
+    return run;
+}
+
+struct tcp_run tcp_plan(const struct tcp_conn *conn, const struct tcp_env *env, weir_time now)
+{
+    struct tcp_run run;
+
+    (void)now;
+    if (conn->rst_due)
+        run = run_of(conn, TCP_RUN_RST, conn->snd_nxt, 0, WEIR_WHY_RST);
+    else if (conn->state == WEIR_STATE_CLOSED)
+        run = nothing(conn, WEIR_WHY_WAIT_STATE);
+    else if (!tcp_is_synchronised(conn))
+        run = plan_opening(conn);
+    else
+        run = plan_synchronised(conn, env);
+    run.window = tcp_is_synchronised(conn) ? tcp_recv_offer(conn, env->memory_pressure)
+                                           : min_u32(conn->receive_buffer, 65535);
+    return run;
+}
+
+/* What lies below snd_nxt was sent again: its records say so from now on (Karn). */
+static void record_again(struct tcp_conn *conn, weir_seq seq, weir_seq end, weir_time now)
+{
+    struct records *records = &conn->records;
+    uint32_t i;
+
+    records_split(records, conn->context->alloc, conn->snd_una, seq);
+    records_split(records, conn->context->alloc, conn->snd_una, end);
+    for (i = records_find(records, conn->snd_una, seq); i < records->count; i++) {
+        struct record *record = records_at(records, i);
+
+        record->flags |= RECORD_RETRANSMITTED;
+        record->sent = now;
+        if (seq_geq(record->end, end))
+            break;
+    }
+}
+
+static void record_new(struct tcp_conn *conn, weir_seq end, weir_time now)
+{
+    struct record record = {
+        .end = end,
+        .sent = now,
+        .delivered = conn->bytes_acked,
+        .delivered_at = conn->stalled_since,
+    };
+
+    records_append(&conn->records, conn->context->alloc, &record);
+}
+
+/* Returns how many bytes of data had been sent before. */
+static uint32_t sent_again(struct tcp_conn *conn, const struct tcp_run *run, weir_seq end,
+                           weir_time now)
+{
+    weir_seq again = seq_min(end, conn->snd_nxt);
+    uint32_t bytes = seq_min(again, conn->snd_end) - seq_min(run->seq, conn->snd_end);
+
+    record_again(conn, run->seq, again, now);
+    conn->retransmissions++;
+    conn->context->counters->counter[WEIR_COUNT_RETRANSMISSIONS]++;
+    conn->bytes_retransmitted += bytes;
+    if (conn->phase == TCP_LOSS)
+        conn->rtx_nxt = seq_max(conn->rtx_nxt, end);
+    return bytes;
+}
+
+/* The first byte of a flight: from now on somebody is waited for. */
+static void start_waiting(struct tcp_conn *conn, weir_time now)
+{
+    weir_time user = conn->settings->user_timeout;
+
+    conn->stalled_since = now;
+    if (user > 0 && user != WEIR_NEVER)
+        tcp_start_timer(conn, TCP_TIMER_USER, now + user);
+}
+
+static void sent_data(struct tcp_conn *conn, const struct tcp_run *run, uint32_t length,
+                      weir_time now)
+{
+    bool has_fin = (run->flags & TCP_FIN) && length == run->length;
+    weir_seq end = run->seq + length + (has_fin ? 1 : 0);
+
+    if (conn->snd_una == conn->snd_nxt)
+        start_waiting(conn, now);
+    conn->bytes_sent += length;
+    if (seq_lt(run->seq, conn->snd_nxt))
+        conn->bytes_sent -= sent_again(conn, run, end, now);
+    if (seq_gt(end, conn->snd_nxt)) {
+        record_new(conn, end, now);
+        conn->snd_nxt = end;
+    }
+    conn->last_sent = now;
+    if (run->why == WEIR_WHY_PROBE) {
+        conn->probe_due = false;
+        if (conn->probes < UINT8_MAX)
+            conn->probes++;
+        if (conn->retries < UINT8_MAX)
+            conn->retries++;
+        return;
+    }
+    if (run->seq == conn->snd_una)
+        conn->rtx_once = false;
+    conn->sws_override = false;
+    if (!tcp_timer_is_running(conn, TCP_TIMER_RTO))
+        tcp_rto_restart(conn, now);
+}
+
+static void sent_syn(struct tcp_conn *conn, weir_time now)
+{
+    if (conn->snd_nxt == conn->iss) {
+        conn->snd_nxt = conn->iss + 1;
+        start_waiting(conn, now);
+    } else if (conn->rtx_once) {
+        conn->retransmissions++;
+        conn->context->counters->counter[WEIR_COUNT_RETRANSMISSIONS]++;
+    }
+    conn->rtx_once = false;
+    conn->last_sent = now;
+    if (!tcp_timer_is_running(conn, TCP_TIMER_RTO))
+        tcp_rto_restart(conn, now);
+}
+
+/* The segment carried an ACK and a window. */
+static void acknowledged(struct tcp_conn *conn, const struct tcp_run *run)
+{
+    if (run->kind == TCP_RUN_ACK && conn->acks_owed)
+        conn->acks_owed--;
+    conn->ack_now = false;
+    tcp_stop_timer(conn, TCP_TIMER_DELAYED_ACK);
+    conn->rcv_acked = conn->rcv_nxt;
+    conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + run->window);
+}
+
+void tcp_sent(struct tcp_conn *conn, const struct tcp_run *run, uint32_t length,
+              uint32_t segments, weir_time now)
+{
+    conn->segments_sent += segments;
+    conn->context->counters->counter[WEIR_COUNT_SEGMENTS_OUT] += segments;
+    switch (run->kind) {
+    case TCP_RUN_SYN:
+        sent_syn(conn, now);
+        break;
+    case TCP_RUN_DATA:
+        sent_data(conn, run, length, now);
+        break;
+    case TCP_RUN_ACK:
+        if (run->why == WEIR_WHY_KEEPALIVE) {
+            conn->keepalive_due = false;
+            conn->probes++;
+        }
+        break;
+    case TCP_RUN_RST:
+        conn->rst_due = false;
+        conn->context->counters->counter[WEIR_COUNT_RSTS_OUT]++;
+        return;
+    case TCP_RUN_NONE:
+        return;
+    }
+    if (conn->state != WEIR_STATE_SYN_SENT)
+        acknowledged(conn, run);
+}
+
+/* The interval between probes doubles like the RTO (RFC 9293 3.8.6.1 [SHLD-29, SHLD-30]). */
+static weir_time probe_interval(const struct tcp_conn *conn)
+{
+    weir_time interval = conn->rto;
+    unsigned i;
+
+    for (i = 0; i < conn->probes && interval < conn->settings->rto_max; i++)
+        interval *= 2;
+    return min_i64(interval, conn->settings->rto_max);
+}
+
+weir_time tcp_wait(struct tcp_conn *conn, enum weir_why why, weir_time now)
+{
+    bool is_small = why == WEIR_WHY_WAIT_SWS || why == WEIR_WHY_WAIT_CORK;
+
+    if (why == WEIR_WHY_WAIT_ZERO_WINDOW) {
+        tcp_stop_timer(conn, TCP_TIMER_RTO);
+        if (!tcp_timer_is_running(conn, TCP_TIMER_PERSIST))
+            tcp_start_timer(conn, TCP_TIMER_PERSIST, now + probe_interval(conn));
+    } else {
+        tcp_stop_timer(conn, TCP_TIMER_PERSIST);
+        conn->probe_due = false;
+    }
+    if (!is_small)
+        tcp_stop_timer(conn, TCP_TIMER_SWS);
+    else if (!tcp_timer_is_running(conn, TCP_TIMER_SWS))
+        tcp_start_timer(conn, TCP_TIMER_SWS,
+                        now + (why == WEIR_WHY_WAIT_CORK ? CORK_MAX : conn->settings->sws_override));
+    return tcp_deadline(conn);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The receiving half of a connection: reassembly, the window that is offered, what is acknowledged.
+ *
+ *   rcv_read          rcv_nxt                       rcv_adv
+ *   ┼─────────────────┼──────────▒▒▒▒▒────▒▒────────┼
+ *     can be read       gap       ooo ranges          right edge that was offered
+ *
+ * Received bytes go straight to their place in the ring (offset 0 is rcv_read), in order or not; a
+ * set of ranges remembers what lies beyond a gap. When the copy can be trusted to hit free bytes
+ * only, it is made before the checksum is known and the sum is taken in the same pass; the bytes
+ * count as received only when rcv_nxt moves or the range is added, after the sum was found right.
+ *
+ * The right edge is a promise: it never moves left [SHLD-14]. It moves right by min(buffer / 2, MSS)
+ * or more at a time (RFC 9293 3.8.6.2.2 [MUST-39]).
+ *
+ * ACKs are counted, not sent: one pure ACK for each out-of-order, duplicate or unacceptable segment,
+ * since the peer counts them (RFC 5681); in-order data wants at most one per batch, at once or
+ * delayed (RFC 9293 3.8.6.3, RFC 5681 4.2). When a gap is filled, what was owed for it is void: the
+ * one ACK that covers all is due at once [MUST-59].
+ *
+ * Bounds: ACKS_OWED_MAX pure ACKs in one batch; ooo_ranges_max ranges; the ring never holds more than
+ * the window that was offered. */
+
+#include <assert.h>
+#include <base/bytes.h>
+#include <base/checksum.h>
+#include <tcp/tcp.h>
+
+#define ACKS_OWED_MAX 64
+
+uint32_t tcp_recv_window(const struct tcp_conn *conn)
+{
+    int32_t window = seq_diff(conn->rcv_adv, conn->rcv_nxt);
+
+    return window > 0 ? (uint32_t)window : 0;
+}
+
+uint32_t tcp_recv_readable(const struct tcp_conn *conn)
+{
+    return conn->rcv_nxt - conn->rcv_read - (conn->fin_received ? 1 : 0);
+}
+
+/* Room that the buffer has beyond what is offered now. */
+static uint32_t free_window(const struct tcp_conn *conn)
+{
+    uint32_t unread = tcp_recv_readable(conn);
+    uint32_t room = conn->receive_buffer > unread ? conn->receive_buffer - unread : 0;
+
+    return min_u32(room, min_u32(conn->settings->window_max, 65535));
+}
+
+uint32_t tcp_recv_offer(const struct tcp_conn *conn, bool memory_pressure)
+{
+    uint32_t offered = tcp_recv_window(conn);
+    uint32_t room = free_window(conn);
+    uint32_t step = min_u32(conn->receive_buffer / 2, conn->rcv_mss);
+
+    if (memory_pressure || conn->fin_received || room < offered || room - offered < step)
+        return offered;
+    return room;
+}
+
+bool tcp_recv_update_due(const struct tcp_conn *conn, bool memory_pressure)
+{
+    uint32_t offered = tcp_recv_window(conn);
+    uint32_t offer = tcp_recv_offer(conn, memory_pressure);
+
+    if (offer == offered || conn->has_fin)
+        return false;
+    return offer - offered >= min_u32(conn->receive_buffer / 2, 2u * conn->rcv_mss) ||
+           offered < conn->rcv_mss;
+}
+
+void tcp_owe_ack(struct tcp_conn *conn, enum weir_why why)
+{
+    if (conn->acks_owed < ACKS_OWED_MAX)
+        conn->acks_owed++;
+    conn->ack_why = (uint8_t)why;
+}
+
+/* RFC 5961 10: a bounded number each second, so that neither a flood nor a mirror gets more out than
+ * it puts in. */
+enum weir_drop tcp_owe_challenge(struct tcp_conn *conn, enum weir_drop reason, weir_time now)
+{
+    if (!conn->challenges || now - conn->challenge_from >= WEIR_SECOND) {
+        conn->challenge_from = now;
+        conn->challenges = 0;
+    }
+    if (conn->challenges >= conn->settings->challenge_acks_per_second)
+        return WEIR_DROP_TCP_CHALLENGE_RATE;
+    conn->challenges++;
+    conn->context->counters->counter[WEIR_COUNT_CHALLENGE_ACKS]++;
+    tcp_owe_ack(conn, WEIR_WHY_CHALLENGE_ACK);
+    return reason;
+}
+
+static void ack_at_once(struct tcp_conn *conn, enum weir_why why)
+{
+    conn->ack_now = true;
+    if (!conn->acks_owed)
+        conn->ack_why = (uint8_t)why;
+}
+
+/* In-order data came: RFC 5681 4.2, RFC 9293 3.8.6.3 [SHLD-18, SHLD-19, MUST-40]. */
+static void note_in_order(struct tcp_conn *conn, bool filled_gap, weir_time now)
+{
+    weir_time delay = conn->settings->delayed_ack;
+
+    if (conn->acks_owed) {
+        conn->acks_owed = 0;
+        filled_gap = true;
+    }
+    if (filled_gap || delay == 0 || conn->ooo.count ||
+        conn->rcv_nxt - conn->rcv_acked >= 2u * conn->rcv_mss)
+        ack_at_once(conn, WEIR_WHY_ACK);
+    else if (!tcp_timer_is_running(conn, TCP_TIMER_DELAYED_ACK))
+        tcp_start_timer(conn, TCP_TIMER_DELAYED_ACK, now + delay);
+}
+
+static bool can_receive(const struct tcp_conn *conn)
+{
+    return conn->state == WEIR_STATE_ESTABLISHED || conn->state == WEIR_STATE_FIN_WAIT_1 ||
+           conn->state == WEIR_STATE_FIN_WAIT_2;
+}
+
+/* All of the data falls on free bytes inside the window. */
+static bool hits_free_bytes(const struct tcp_conn *conn, const struct tcp_segment *segment)
+{
+    weir_seq end = segment->seq + segment->length;
+
+    return segment->length > 0 && can_receive(conn) && !conn->rcv_shut && !conn->has_fin &&
+           !(segment->flags & (TCP_SYN | TCP_RST)) && seq_geq(segment->seq, conn->rcv_nxt) &&
+           seq_leq(end, conn->rcv_adv) &&
+           (!conn->ooo.count || !ranges_overlap(&conn->ooo, segment->seq, end));
+}
+
+bool tcp_recv_land(struct tcp_conn *conn, struct tcp_segment *segment)
+{
+    uint32_t offset = segment->seq - conn->rcv_read;
+    uint32_t sum;
+
+    if (segment->is_verified || !hits_free_bytes(conn, segment) ||
+        !ring_reserve(&conn->rcv_ring, conn->context->rings, offset, segment->length))
+        return tcp_segment_verify(conn->context, segment);
+    sum = ring_write_summed(&conn->rcv_ring, offset, segment->data, segment->length, segment->sum);
+    segment->is_verified = checksum_fold(sum) == 0xffff;
+    segment->is_landed = segment->is_verified;
+    return segment->is_verified;
+}
+
+/* Puts the bytes in their place, unless they are there already. */
+static bool place(struct tcp_conn *conn, const struct tcp_segment *segment)
+{
+    uint32_t offset = segment->seq - conn->rcv_read;
+
+    if (segment->is_landed)
+        return true;
+    if (!ring_reserve(&conn->rcv_ring, conn->context->rings, offset, segment->length)) {
+        /* Out-of-order bytes are the first to go: they will come again. */
+        if (!tcp_recv_shed(conn) ||
+            !ring_reserve(&conn->rcv_ring, conn->context->rings, offset, segment->length))
+            return false;
+    }
+    ring_write(&conn->rcv_ring, offset, segment->data, segment->length);
+    return true;
+}
+
+static enum weir_drop take_out_of_order(struct tcp_conn *conn, const struct tcp_segment *segment)
+{
+    weir_seq end = segment->seq + segment->length;
+    uint16_t max = (uint16_t)min_u32(conn->settings->ooo_ranges_max, UINT16_MAX);
+
+    tcp_owe_ack(conn, WEIR_WHY_DUPLICATE_ACK);
+    if (ranges_is_full_for(&conn->ooo, segment->seq, end, max))
+        return WEIR_DROP_TCP_OOO_LIMIT;
+    if (!place(conn, segment) ||
+        !ranges_add(&conn->ooo, conn->context->alloc, segment->seq, end, max))
+        return WEIR_DROP_TCP_NO_MEMORY;
+    return WEIR_DROP_NONE;
+}
+
+/* The application has shut this direction: received is as good as read. */
+static void discard_unwanted(struct tcp_conn *conn)
+{
+    if (conn->rcv_shut)
+        tcp_recv_consume(conn, tcp_recv_readable(conn));
+}
+
+enum weir_drop tcp_recv_text(struct tcp_conn *conn, struct tcp_segment *segment, weir_time now)
+{
+    bool had_gap = conn->ooo.count > 0;
+    weir_seq end = segment->seq + segment->length;
+
+    if (!segment->length)
+        return WEIR_DROP_NONE;
+    if (!can_receive(conn))
+        return WEIR_DROP_TCP_STATE;
+    if (segment->seq != conn->rcv_nxt)
+        return take_out_of_order(conn, segment);
+    if (!place(conn, segment)) {
+        tcp_owe_ack(conn, WEIR_WHY_DUPLICATE_ACK);
+        return WEIR_DROP_TCP_NO_MEMORY;
+    }
+    if (had_gap) {
+        end = ranges_end_at(&conn->ooo, end);
+        ranges_remove_before(&conn->ooo, conn->context->alloc, end);
+    }
+    conn->bytes_received += end - conn->rcv_nxt;
+    conn->rcv_nxt = end;
+    note_in_order(conn, had_gap, now);
+    discard_unwanted(conn);
+    conn->events |= WEIR_IN;
+    return WEIR_DROP_NONE;
+}
+
+/* RFC 9293 3.10.7.4, eighth: the FIN counts once everything before it is there. */
+static void take_fin(struct tcp_conn *conn, weir_time now)
+{
+    conn->fin_received = true;
+    conn->rcv_nxt++;
+    ranges_remove_before(&conn->ooo, conn->context->alloc, conn->rcv_nxt);
+    if (seq_lt(conn->rcv_adv, conn->rcv_nxt))
+        conn->rcv_adv = conn->rcv_nxt;
+    conn->acks_owed = 0;
+    ack_at_once(conn, WEIR_WHY_ACK);
+    conn->events |= WEIR_IN | WEIR_HUP;
+    switch ((enum weir_tcp_state)conn->state) {
+    case WEIR_STATE_ESTABLISHED:
+        tcp_set_state(conn, WEIR_STATE_CLOSE_WAIT);
+        break;
+    case WEIR_STATE_FIN_WAIT_1: /* our own FIN is not acknowledged, or this were FIN-WAIT-2 */
+        tcp_set_state(conn, WEIR_STATE_CLOSING);
+        break;
+    case WEIR_STATE_FIN_WAIT_2:
+        tcp_enter_time_wait(conn, now);
+        break;
+    default:
+        break;
+    }
+}
+
+void tcp_recv_fin(struct tcp_conn *conn, const struct tcp_segment *segment, weir_time now)
+{
+    weir_seq fin = segment->seq + segment->length;
+
+    if (!can_receive(conn))
+        return;
+    if ((segment->flags & TCP_FIN) && !conn->has_fin) {
+        /* A FIN before data that came already is a lie: the data stays. */
+        if (conn->ooo.count && seq_lt(fin, ranges_last_end(&conn->ooo)))
+            return;
+        conn->has_fin = true;
+        conn->rcv_fin = fin;
+        if (fin != conn->rcv_nxt && !segment->length)
+            tcp_owe_ack(conn, WEIR_WHY_DUPLICATE_ACK);
+    }
+    if (conn->has_fin && conn->rcv_nxt == conn->rcv_fin)
+        take_fin(conn, now);
+}
+
+const uint8_t *tcp_recv_peek(const struct tcp_conn *conn, uint32_t *length)
+{
+    uint32_t readable = tcp_recv_readable(conn);
+
+    *length = 0;
+    if (!readable)
+        return NULL;
+    return ring_span(&conn->rcv_ring, 0, readable, length);
+}
+
+void tcp_recv_consume(struct tcp_conn *conn, uint32_t length)
+{
+    assert(length <= tcp_recv_readable(conn));
+    conn->rcv_read += length;
+    ring_consume(&conn->rcv_ring, conn->context->rings, length);
+    if (conn->is_urgent_in && seq_geq(conn->rcv_read, conn->rcv_up))
+        conn->is_urgent_in = false;
+}
+
+uint32_t tcp_recv_shed(struct tcp_conn *conn)
+{
+    uint32_t bytes = ranges_remove_from(&conn->ooo, conn->context->alloc, conn->rcv_nxt);
+
+    if (bytes)
+        ring_truncate(&conn->rcv_ring, conn->context->rings, tcp_recv_readable(conn));
+    return bytes;
+}
+
+void tcp_recv_shut(struct tcp_conn *conn)
+{
+    conn->rcv_shut = true;
+    discard_unwanted(conn);
+}

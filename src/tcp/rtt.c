@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Round-trip time and retransmission timeout: RFC 6298.
+ *
+ *   first sample R:   SRTT = R, RTTVAR = R / 2
+ *   after that:       RTTVAR = 3/4 RTTVAR + 1/4 |SRTT - R|;  SRTT = 7/8 SRTT + 1/8 R
+ *   RTO = SRTT + max(G, 4 RTTVAR), within [rto_min, rto_max] of the settings
+ *
+ * in nanoseconds, where the clock granularity G is nothing; a floor of 1 µs stands in for it. The
+ * back-off is not stored in RTO but computed from the number of time-outs in a row, so that the next
+ * acknowledgement ends it by setting that number to zero (5.5, 5.7). Who may be a sample (Karn's
+ * rule) is decided in send.c. */
+
+#include <base/bytes.h>
+#include <tcp/tcp.h>
+
+#define GRANULARITY WEIR_US
+
+void tcp_rtt_sample(struct tcp_conn *conn, weir_time rtt)
+{
+    const struct weir_tcp_settings *settings = conn->settings;
+
+    rtt = max_i64(rtt, 0);
+    if (!conn->has_rtt) {
+        conn->srtt = rtt;
+        conn->rttvar = rtt / 2;
+        conn->has_rtt = true;
+    } else {
+        weir_time error = conn->srtt > rtt ? conn->srtt - rtt : rtt - conn->srtt;
+
+        conn->rttvar += (error - conn->rttvar) / 4;
+        conn->srtt += (rtt - conn->srtt) / 8;
+    }
+    conn->rto = conn->srtt + max_i64(GRANULARITY, 4 * conn->rttvar);
+    conn->rto = min_i64(max_i64(conn->rto, settings->rto_min), settings->rto_max);
+}
+
+/* RFC 6298 5.5, 5.6: doubled for each time-out in a row, up to the maximum. */
+weir_time tcp_rto_backed_off(const struct tcp_conn *conn)
+{
+    weir_time rto = conn->rto;
+    unsigned i;
+
+    for (i = 0; i < conn->retries && rto < conn->settings->rto_max; i++)
+        rto *= 2;
+    return min_i64(rto, conn->settings->rto_max);
+}
+
+void tcp_rto_restart(struct tcp_conn *conn, weir_time now)
+{
+    tcp_start_timer(conn, TCP_TIMER_RTO, now + tcp_rto_backed_off(conn));
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The sending half of a connection: the buffer of bytes that the application wrote and the peer has
+ * not acknowledged, and what the peer's window allows.
+ *
+ * The ring's offset 0 is snd_base: the first unacknowledged byte of data, which is snd_una but for
+ * the SYN (before it is acknowledged) and the FIN (after). Sequence numbers map to offsets by one
+ * subtraction. Acknowledged bytes leave at the front, written bytes come at the end.
+ *
+ * The window belongs to the peer and may do anything (RFC 9293 3.8.6): it may shrink below what is
+ * out already [MUST-34], so "usable" is computed as a signed distance and never below zero. It is
+ * taken only from segments that are not older than the one it was last taken from (SND.WL1, SND.WL2
+ * [U-14]). A window of zero starts probing (timer.c, plan.c); when it opens again, whatever is out
+ * was thrown away by the peer and goes out again (loss.c). */
+
+#include <assert.h>
+#include <base/bytes.h>
+#include <tcp/tcp.h>
+
+weir_seq tcp_send_base(const struct tcp_conn *conn)
+{
+    if (!tcp_is_synchronised(conn))
+        return conn->iss + 1;
+    return seq_min(conn->snd_una, conn->snd_end);
+}
+
+uint32_t tcp_send_queued(const struct tcp_conn *conn)
+{
+    if (conn->state == WEIR_STATE_CLOSED)
+        return 0;
+    return conn->snd_end - tcp_send_base(conn);
+}
+
+uint32_t tcp_send_room(const struct tcp_conn *conn)
+{
+    uint32_t queued = tcp_send_queued(conn);
+
+    return queued < conn->send_buffer ? conn->send_buffer - queued : 0;
+}
+
+uint32_t tcp_flight(const struct tcp_conn *conn)
+{
+    return conn->snd_nxt - conn->snd_una;
+}
+
+bool tcp_fin_sent(const struct tcp_conn *conn)
+{
+    return conn->fin_queued && seq_gt(conn->snd_nxt, conn->snd_end);
+}
+
+uint32_t tcp_usable_window(const struct tcp_conn *conn)
+{
+    int32_t usable = seq_diff(conn->snd_una + conn->snd_wnd, conn->snd_nxt);
+
+    return usable > 0 ? (uint32_t)usable : 0;
+}
+
+uint8_t *tcp_send_begin(struct tcp_conn *conn, uint32_t want, uint32_t *length)
+{
+    uint32_t offset = tcp_send_queued(conn);
+
+    want = min_u32(want, RING_CHUNK); /* more in one piece is not to be had */
+    while (!ring_reserve(&conn->snd_ring, conn->context->rings, offset, want)) {
+        if (want <= RING_BLOCK_MIN)
+            return NULL;
+        want /= 2;
+    }
+    return ring_span(&conn->snd_ring, offset, want, length);
+}
+
+void tcp_send_commit(struct tcp_conn *conn, uint32_t length, bool more, bool urgent)
+{
+    conn->snd_end += length;
+    conn->more_coming = more;
+    if (urgent && length) { /* RFC 9293 3.8.5 [MUST-62]: one past the last urgent byte */
+        conn->snd_up = conn->snd_end;
+        conn->is_urgent_out = true;
+    }
+}
+
+/* RFC 6298 5.2, 5.3; RFC 9293 3.10.8 for the user timeout. */
+static void restart_timers(struct tcp_conn *conn, weir_time now)
+{
+    weir_time user = conn->settings->user_timeout;
+    bool is_waiting = conn->snd_una != conn->snd_nxt;
+
+    conn->retries = 0;
+    conn->past_r1 = false;
+    conn->stalled_since = now;
+    if (is_waiting && tcp_timer_is_running(conn, TCP_TIMER_RTO))
+        tcp_rto_restart(conn, now);
+    else if (!is_waiting)
+        tcp_stop_timer(conn, TCP_TIMER_RTO);
+    if (is_waiting && user > 0 && user != WEIR_NEVER)
+        tcp_start_timer(conn, TCP_TIMER_USER, now + user);
+    else
+        tcp_stop_timer(conn, TCP_TIMER_USER);
+}
+
+/* The sample comes from the newest record that the ACK reaches into, unless anything up to it was
+ * sent twice: Karn's rule, RFC 6298 3 [MUST-18]. */
+static void sample_rtt(struct tcp_conn *conn, weir_seq ack, weir_time now)
+{
+    uint32_t newest = records_find(&conn->records, conn->snd_una, ack - 1);
+    uint32_t i;
+
+    if (newest >= conn->records.count)
+        return;
+    for (i = 0; i <= newest; i++) {
+        if (records_at(&conn->records, i)->flags & (RECORD_RETRANSMITTED | RECORD_MERGED))
+            return;
+    }
+    tcp_rtt_sample(conn, now - records_at(&conn->records, newest)->sent);
+}
+
+/* Room for a quarter of the buffer, or for everything: less would wake the writer for crumbs. */
+static void wake_writer(struct tcp_conn *conn)
+{
+    uint32_t room = tcp_send_room(conn);
+
+    if (!conn->want_out || (room < conn->send_buffer / 4 && tcp_send_queued(conn)))
+        return;
+    conn->want_out = false;
+    conn->events |= WEIR_OUT;
+}
+
+void tcp_send_acked(struct tcp_conn *conn, weir_seq ack, weir_time now)
+{
+    weir_seq base = tcp_send_base(conn);
+    uint32_t data;
+
+    sample_rtt(conn, ack, now);
+    tcp_loss_acked(conn, ack, now);
+    records_acknowledge(&conn->records, conn->context->alloc, ack);
+    conn->snd_una = ack;
+    data = seq_min(ack, conn->snd_end) - base;
+    ring_consume(&conn->snd_ring, conn->context->rings, data);
+    conn->bytes_acked += data;
+    if (conn->is_urgent_out && seq_leq(conn->snd_up, ack))
+        conn->is_urgent_out = false;
+    restart_timers(conn, now);
+    wake_writer(conn);
+}
+
+void tcp_send_window(struct tcp_conn *conn, const struct tcp_segment *segment, weir_time now)
+{
+    bool was_closed = conn->snd_wnd == 0;
+
+    if (!seq_lt(conn->snd_wl1, segment->seq) &&
+        !(conn->snd_wl1 == segment->seq && seq_leq(conn->snd_wl2, segment->ack)))
+        return;
+    conn->snd_wnd = segment->window;
+    conn->snd_wl1 = segment->seq;
+    conn->snd_wl2 = segment->ack;
+    conn->max_snd_wnd = max_u32(conn->max_snd_wnd, conn->snd_wnd);
+    if (!was_closed || !conn->snd_wnd)
+        return;
+    tcp_stop_timer(conn, TCP_TIMER_PERSIST);
+    conn->probe_due = false;
+    conn->probes = 0;
+    conn->retries = 0;
+    if (conn->snd_una != conn->snd_nxt) {
+        tcp_loss_reopened(conn);
+        tcp_rto_restart(conn, now);
+    }
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TCP_TCP_H
+#define TCP_TCP_H
+
+/* One TCP connection (RFC 9293), pure: segments and the time go in, decisions come out.
+ *
+ * Theory of operation. Three verbs move a connection on:
+ *
+ *   tcp_input    what a segment says becomes true (3.10.7, in the RFC's order). Input never sends:
+ *                it marks what is owed (ACKs are counted) and which retransmission is due.
+ *   tcp_expire   what the passing of time did becomes true: one absolute time per timer.
+ *   tcp_plan     looks, and changes nothing: the next run of bytes that may leave and why, or why
+ *                nothing may. The caller sends the run (tcp_emit cuts it into segments) and says
+ *                with tcp_sent how much of it really left. When nothing may leave, tcp_wait arms the
+ *                timer that ends that kind of waiting, and answers when to come back.
+ *
+ * So there is one place that decides to send (plan.c), and one that reads timers (timer.c).
+ *
+ * A connection knows no IP, no ports, no socket and no clock. Its owner gives it memory (struct
+ * tcp_context), sends its runs, reads `events`, and deletes it once its state is CLOSED and no RST
+ * is due. A passive open is a half-open record (halfopen.h) until its handshake is complete.
+ *
+ * Sequence space. The SYN is at iss, data from iss + 1 to snd_end, the FIN at snd_end once the
+ * application has closed. snd_nxt is one past the highest number ever sent; it never moves back.
+ *
+ *        snd_base          snd_una     rtx_nxt     snd_nxt          snd_end
+ *   ─────┼─────────────────┼───────────┼───────────┼────────────────┼──────
+ *         (= snd_una, without SYN, FIN)  sent again  sent, not acked   queued
+ */
+
+#include <base/seq.h>
+#include <store/records.h>
+#include <store/ranges.h>
+#include <store/ring.h>
+#include <weir/cc.h>
+#include <weir/inspect.h>
+#include <wire/tcp.h>
+
+/* What all connections of a stack share. */
+struct tcp_context {
+    struct alloc *alloc;
+    struct ring_pool *rings;
+    struct weir_counters *counters;
+    bool skip_checksum; /* received checksums are not looked at */
+};
+
+/* Options of one received segment. More fields come with more rows in opt.h. */
+struct tcp_options {
+    uint16_t mss; /* 0: none */
+};
+
+/* A received segment. Trimming moves seq, data and length together. */
+struct tcp_segment {
+    weir_seq seq, ack;
+    const uint8_t *data;
+    uint32_t length; /* bytes of data */
+    uint32_t window;
+    uint32_t sum; /* pseudo-header and TCP header, checksum field included; the data is not in it */
+    uint16_t urgent;
+    uint8_t flags;    /* enum tcp_flag */
+    bool is_verified; /* the checksum is known to be right */
+    bool is_landed;   /* the data is in its place in the receive ring already */
+    struct tcp_options options;
+};
+
+/* RFC 9293 3.10.7: SEG.LEN, SYN and FIN counted. */
+uint32_t tcp_segment_length(const struct tcp_segment *segment);
+
+/* True if the checksum is right; remembers it. Costs a pass over the data the first time. */
+bool tcp_segment_verify(const struct tcp_context *context, struct tcp_segment *segment);
+
+/* A segment that no connection remembers: RST, SYN-ACK, the ACK of a TIME-WAIT record. */
+struct tcp_reply {
+    weir_seq seq, ack;
+    uint32_t window;
+    uint16_t mss;  /* 0: no option */
+    uint8_t flags; /* 0: there is no reply */
+    enum weir_why why;
+};
+
+enum tcp_timer {
+    TCP_TIMER_RTO,       /* RFC 6298: the oldest outstanding byte waits for its ACK */
+    TCP_TIMER_PERSIST,   /* RFC 9293 3.8.6.1: next zero-window probe */
+    TCP_TIMER_SWS,       /* RFC 9293 3.8.6.2.1: send a small segment after all */
+    TCP_TIMER_DELAYED_ACK,
+    TCP_TIMER_KEEPALIVE,
+    TCP_TIMER_USER,      /* RFC 9293 3.10.8: user timeout */
+    TCP_TIMER_STATE,     /* end of TIME-WAIT or of an orphaned FIN-WAIT-2; end of the pause before
+                            the first data */
+    TCP_TIMER_COUNT
+};
+
+/* How loss recovery stands (RFC 5681, RFC 6582). */
+enum tcp_phase {
+    TCP_OPEN,     /* nothing is known to be lost */
+    TCP_RECOVERY, /* fast recovery, until `recover` is acknowledged */
+    TCP_LOSS,     /* the timer expired: [rtx_nxt, recover) is sent again, as cwnd allows */
+};
+
+struct tcp_conn {
+    const struct tcp_context *context;
+    const struct weir_tcp_settings *settings; /* the stack's, or the socket's own */
+
+    /* RFC 9293 3.3.1 */
+    weir_seq snd_una, snd_nxt, snd_up, snd_wl1, snd_wl2, iss;
+    weir_seq rcv_nxt, rcv_up, irs;
+    uint32_t snd_wnd;
+    uint32_t max_snd_wnd; /* largest snd_wnd seen */
+    weir_seq snd_end;     /* one past the last byte the application queued */
+    weir_seq rcv_adv;     /* right edge that was offered; never moves left */
+    weir_seq rcv_acked;   /* rcv_nxt as of the last ACK sent */
+    weir_seq rcv_read;    /* first byte the application has not taken */
+    weir_seq rcv_fin;     /* with has_fin: sequence number of the peer's FIN */
+
+    uint8_t state;        /* enum weir_tcp_state */
+    uint8_t phase;        /* enum tcp_phase */
+    uint8_t retries;      /* time-outs (or unanswered probes) in a row */
+    uint8_t probes;       /* zero-window or keep-alive probes sent in a row: their back-off */
+    uint16_t acks_owed;   /* pure ACKs to send at once, beyond ack_now */
+    uint16_t dup_acks;    /* duplicate ACKs in a row */
+    uint8_t ack_why;      /* enum weir_why of the ACKs owed */
+    uint8_t rtx_why;      /* enum weir_why of rtx_once */
+    int8_t error;         /* WEIR_E… that ended it, not taken yet */
+    int8_t notice;        /* soft error, not taken yet */
+    uint32_t events;      /* enum weir_event_bits since the owner last looked */
+
+    bool is_active : 1;     /* opened by us [MUST-11] */
+    bool fin_queued : 1;    /* the application has closed its direction */
+    bool has_fin : 1;       /* the peer's FIN was seen, in order or not */
+    bool fin_received : 1;  /* and everything before it */
+    bool rcv_shut : 1;      /* the application reads no more */
+    bool is_orphan : 1;     /* the application has closed the socket */
+    bool ack_now : 1;       /* an ACK is due at once; data may carry it */
+    bool rtx_once : 1;      /* send the segment at snd_una again, whatever cwnd says */
+    bool probe_due : 1;     /* persist timer expired */
+    bool keepalive_due : 1;
+    bool sws_override : 1;  /* a small segment may leave */
+    bool rst_due : 1;       /* only a RST is left to send */
+    bool is_holding : 1;    /* pausing before the first data */
+    bool want_out : 1;      /* the application found the send buffer full */
+    bool is_corked : 1;
+    bool more_coming : 1;   /* the last write said so */
+    bool is_urgent_out : 1; /* snd_up is ahead of snd_una */
+    bool is_urgent_in : 1;  /* rcv_up is ahead of rcv_read */
+    bool past_r1 : 1;
+    bool has_rtt : 1;       /* srtt is a measurement */
+    bool syn_timed_out : 1; /* RFC 6298 5.7, RFC 6928 */
+
+    weir_seq recover;  /* RFC 6582 */
+    weir_seq rtx_nxt;  /* in LOSS: next to be sent again */
+    uint16_t snd_mss;  /* what the peer takes, and our bound */
+    uint16_t rcv_mss;  /* what we offered */
+    uint32_t send_buffer, receive_buffer;
+
+    struct ring snd_ring; /* offset 0 is snd_base */
+    struct ring rcv_ring; /* offset 0 is rcv_read */
+    struct ranges ooo;    /* received beyond rcv_nxt */
+    struct records records;
+
+    struct weir_cc cc;
+    const struct weir_cc_ops *cc_ops;
+
+    weir_time timers[TCP_TIMER_COUNT]; /* absolute; WEIR_NEVER: not running */
+    weir_time srtt, rttvar, rto;
+    weir_time last_sent;      /* data, for the restart after idling */
+    weir_time last_heard;     /* any acceptable segment, for keep-alive */
+    weir_time stalled_since;  /* since when the oldest outstanding byte waits */
+    weir_time challenge_from; /* RFC 5961 10: start of the present second */
+    uint32_t challenges;      /* challenge ACKs in it */
+
+    uint64_t segments_sent, segments_received, bytes_sent, bytes_received, bytes_acked;
+    uint64_t bytes_retransmitted;
+    uint32_t retransmissions, timeouts, fast_retransmits, dup_acks_received;
+};
+
+/* ---- conn.c -------------------------------------------------------------------------------------- */
+
+struct tcp_halfopen;
+
+/* A connection in CLOSED. The context and the settings outlive it. */
+void tcp_init(struct tcp_conn *conn, const struct tcp_context *context,
+              const struct weir_tcp_settings *settings);
+
+/* Frees all buffers. */
+void tcp_done(struct tcp_conn *conn);
+
+/* Active OPEN: SYN-SENT, with a SYN due. `mms`: largest TCP segment the path takes. */
+void tcp_open(struct tcp_conn *conn, weir_seq iss, uint32_t mms, weir_time now);
+
+/* A half-open record whose handshake is complete: SYN-RECEIVED. The segment that completed it is to
+ * be given to tcp_input next. */
+void tcp_inflate(struct tcp_conn *conn, const struct tcp_halfopen *record, uint32_t mms,
+                 weir_time now);
+
+/* The path's largest segment has changed. */
+void tcp_set_mms(struct tcp_conn *conn, uint32_t mms);
+
+/* CLOSE of our direction: the FIN follows what is queued (RFC 9293 3.10.4). In SYN-SENT the
+ * connection is just gone. */
+void tcp_close_send(struct tcp_conn *conn, weir_time now);
+
+/* The application is gone: CLOSE, or ABORT if data is unread [SHLD-3]. */
+void tcp_close(struct tcp_conn *conn, weir_time now);
+
+/* ABORT (RFC 9293 3.10.5): CLOSED, with a RST due where the state calls for one [U-29]. */
+void tcp_abort(struct tcp_conn *conn);
+
+/* CLOSED because of `error` (0: in good order). No RST. */
+void tcp_fail(struct tcp_conn *conn, int error);
+
+/* TIME-WAIT, for twice the MSL from now (RFC 9293 3.6.1). */
+void tcp_enter_time_wait(struct tcp_conn *conn, weir_time now);
+
+/* ESTABLISHED, or FIN-WAIT-1 if the application has closed already: the first window and MSS are
+ * known, congestion control starts. */
+void tcp_enter_established(struct tcp_conn *conn, weir_time now);
+
+/* FIN-WAIT-2 of a socket that nobody holds any more does not last for ever. */
+void tcp_start_orphan_timer(struct tcp_conn *conn, weir_time now);
+
+/* Asserts that RFC 9293 figure 5 knows the transition. */
+void tcp_set_state(struct tcp_conn *conn, enum weir_tcp_state state);
+
+/* States in which the peer's ISN is known and acknowledged. */
+bool tcp_is_synchronised(const struct tcp_conn *conn);
+
+/* ---- input.c ------------------------------------------------------------------------------------- */
+
+/* A segment for this connection. The segment may be changed (trimmed). Returns WEIR_DROP_NONE or why
+ * it, or part of it, was not taken. If reply->flags != 0 it is to be sent. */
+enum weir_drop tcp_input(struct tcp_conn *conn, struct tcp_segment *segment, weir_time now,
+                         struct tcp_reply *reply);
+
+/* RFC 9293 3.10.7.1: there is no connection. */
+enum weir_drop tcp_closed_input(const struct tcp_segment *segment, struct tcp_reply *reply);
+
+/* An ICMP error whose quoted sequence number is `seq` (RFC 9293 3.9.2.2, RFC 5927). `error`: the
+ * WEIR_E… it means; is_hard: it may end an opening connection. */
+enum weir_drop tcp_icmp(struct tcp_conn *conn, weir_seq seq, int error, bool is_hard);
+
+/* ---- plan.c, output.c ---------------------------------------------------------------------------- */
+
+enum tcp_run_kind { TCP_RUN_NONE, TCP_RUN_SYN, TCP_RUN_DATA, TCP_RUN_ACK, TCP_RUN_RST };
+
+/* What the path and the stack allow at the moment. */
+struct tcp_env {
+    uint32_t quantum;     /* bytes at most in one run */
+    bool memory_pressure; /* windows do not grow */
+};
+
+/* What may be sent next. A FIN rides on the run's last segment if flags says so; it has no byte in
+ * `length`. */
+struct tcp_run {
+    enum tcp_run_kind kind;
+    weir_seq seq;
+    uint32_t length;
+    uint32_t window;   /* to offer with it */
+    uint8_t flags;     /* of the last segment: FIN, PSH; the others come by themselves */
+    enum weir_why why; /* also with TCP_RUN_NONE */
+};
+
+/* Pure and O(1). Call again after tcp_sent, until TCP_RUN_NONE. */
+struct tcp_run tcp_plan(const struct tcp_conn *conn, const struct tcp_env *env, weir_time now);
+
+/* Header and payload of the part of `run` that starts at `offset`, at most one MSS, written to
+ * `bytes`, which takes tcp_emit_size. The checksum is complete. */
+struct tcp_ports {
+    uint16_t local, remote;
+    uint32_t pseudo_sum; /* without the length */
+};
+uint32_t tcp_emit(const struct tcp_conn *conn, const struct tcp_run *run, uint32_t offset,
+                  const struct tcp_ports *ports, uint8_t *bytes);
+
+/* Bytes that tcp_emit will write for the part at `offset`, and how many of them are payload. */
+uint32_t tcp_emit_size(const struct tcp_conn *conn, const struct tcp_run *run, uint32_t offset,
+                       uint32_t *payload);
+
+/* Writes a segment that belongs to no connection. Returns its size (at most TCP_HEADER + 4). */
+uint32_t tcp_emit_reply(const struct tcp_reply *reply, const struct tcp_ports *ports,
+                        uint8_t *bytes);
+
+/* The first `length` bytes of `run` have left in `segments` ≥ 1 segments (with its SYN, FIN, if it is
+ * the whole run). */
+void tcp_sent(struct tcp_conn *conn, const struct tcp_run *run, uint32_t length,
+              uint32_t segments, weir_time now);
+
+/* Takes note that the plan was TCP_RUN_NONE because of `why`: arms or stops the persist and
+ * override timers. Returns when to expire and plan again; WEIR_NEVER. */
+weir_time tcp_wait(struct tcp_conn *conn, enum weir_why why, weir_time now);
+
+/* ---- timer.c, rtt.c, isn.c ------------------------------------------------------------------------ */
+
+void tcp_expire(struct tcp_conn *conn, weir_time now);
+weir_time tcp_deadline(const struct tcp_conn *conn);
+
+static inline void tcp_start_timer(struct tcp_conn *conn, enum tcp_timer timer, weir_time at)
+{
+    conn->timers[timer] = at;
+}
+
+static inline void tcp_stop_timer(struct tcp_conn *conn, enum tcp_timer timer)
+{
+    conn->timers[timer] = WEIR_NEVER;
+}
+
+static inline bool tcp_timer_is_running(const struct tcp_conn *conn, enum tcp_timer timer)
+{
+    return conn->timers[timer] != WEIR_NEVER;
+}
+
+/* RFC 6298: a sample; the timeout with its present back-off; the timer restarted from now. */
+void tcp_rtt_sample(struct tcp_conn *conn, weir_time rtt);
+weir_time tcp_rto_backed_off(const struct tcp_conn *conn);
+void tcp_rto_restart(struct tcp_conn *conn, weir_time now);
+
+/* RFC 6528: M + F, where F is the flow's keyed digest and M the 4 µs clock [MUST-8, SHLD-1]. */
+weir_seq tcp_isn(uint64_t digest, weir_time now);
+
+/* ---- send.c ---------------------------------------------------------------------------------------- */
+
+/* First sequence number in the send ring. */
+weir_seq tcp_send_base(const struct tcp_conn *conn);
+
+/* Bytes queued (sent or not), and room for more. */
+uint32_t tcp_send_queued(const struct tcp_conn *conn);
+uint32_t tcp_send_room(const struct tcp_conn *conn);
+
+/* Bytes (SYN and FIN counted) that are out and not acknowledged: RFC 5681's FlightSize. */
+uint32_t tcp_flight(const struct tcp_conn *conn);
+
+/* The FIN has been sent at least once. */
+bool tcp_fin_sent(const struct tcp_conn *conn);
+
+/* Lends up to `want` contiguous bytes of room / queues the first `length` of them. Memory may be
+ * short: returns NULL then. Closed directions are the caller's check. */
+uint8_t *tcp_send_begin(struct tcp_conn *conn, uint32_t want, uint32_t *length);
+void tcp_send_commit(struct tcp_conn *conn, uint32_t length, bool more, bool urgent);
+
+/* From input: SEG.ACK = ack acknowledges new data / everything a segment says of the window. */
+void tcp_send_acked(struct tcp_conn *conn, weir_seq ack, weir_time now);
+void tcp_send_window(struct tcp_conn *conn, const struct tcp_segment *segment, weir_time now);
+
+/* Right edge minus snd_nxt, never negative [MUST-34]. */
+uint32_t tcp_usable_window(const struct tcp_conn *conn);
+
+/* ---- recv.c ---------------------------------------------------------------------------------------- */
+
+/* RCV.WND: what was offered and not used yet. */
+uint32_t tcp_recv_window(const struct tcp_conn *conn);
+
+/* The window that a segment sent now would offer (silly-window avoidance, never shrinking). */
+uint32_t tcp_recv_offer(const struct tcp_conn *conn, bool memory_pressure);
+
+/* Is a window update worth a segment of its own? */
+bool tcp_recv_update_due(const struct tcp_conn *conn, bool memory_pressure);
+
+/* Tries to copy and verify in one pass. Returns false if the checksum is wrong. */
+bool tcp_recv_land(struct tcp_conn *conn, struct tcp_segment *segment);
+
+/* Step seven and eight of 3.10.7.4: text and FIN of an acceptable, trimmed segment. */
+enum weir_drop tcp_recv_text(struct tcp_conn *conn, struct tcp_segment *segment, weir_time now);
+void tcp_recv_fin(struct tcp_conn *conn, const struct tcp_segment *segment, weir_time now);
+
+/* Bytes that can be read; the first span of them; taking them off. */
+uint32_t tcp_recv_readable(const struct tcp_conn *conn);
+const uint8_t *tcp_recv_peek(const struct tcp_conn *conn, uint32_t *length);
+void tcp_recv_consume(struct tcp_conn *conn, uint32_t length);
+
+/* Gives up out-of-order data, to make room under memory pressure. Returns the bytes. */
+uint32_t tcp_recv_shed(struct tcp_conn *conn);
+
+/* The application reads no more: what is and comes in is acknowledged and thrown away. */
+void tcp_recv_shut(struct tcp_conn *conn);
+
+/* Owes an ACK of its own for a segment / notes a challenge ACK, if the throttle allows. */
+void tcp_owe_ack(struct tcp_conn *conn, enum weir_why why);
+enum weir_drop tcp_owe_challenge(struct tcp_conn *conn, enum weir_drop reason, weir_time now);
+
+/* ---- loss.c ----------------------------------------------------------------------------------------- */
+
+/* From input: a duplicate ACK (RFC 5681 2); new data acknowledged up to `ack` (before snd_una
+ * moves). From timer.c: the RTO expired. */
+void tcp_loss_dup_ack(struct tcp_conn *conn, weir_time now);
+void tcp_loss_acked(struct tcp_conn *conn, weir_seq ack, weir_time now);
+void tcp_loss_timeout(struct tcp_conn *conn, weir_time now);
+
+/* The window has opened again after probing: what is out beyond snd_una was thrown away. */
+void tcp_loss_reopened(struct tcp_conn *conn);
+
+/* Bytes taken to be in the network. */
+uint32_t tcp_loss_in_flight(const struct tcp_conn *conn);
+
+#endif
