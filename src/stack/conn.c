@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Life and death of connections.
+ *
+ * A connection is made by connect, or out of a half-open record. It is in the flow table while its
+ * state machine runs; its socket holds it. It can end in two ways that need care:
+ *
+ *  - The application is still there. The connection leaves the table (nothing on the wire concerns it
+ *    any more) but stays with its socket, which may have data to read and an error to report.
+ *  - The application is gone. In TIME-WAIT what is left of it fits a small record, which takes its
+ *    place in the table; the oldest record goes when there are time_wait_max. When all is over, the
+ *    socket reports WEIR_CLOSED and its number becomes free.
+ *
+ * conn_settle is called after everything that touches a connection; it is the one place where this
+ * is decided. */
+
+#include <assert.h>
+#include <stack/stack.h>
+
+struct conn *conn_create(struct weir_stack *stack, const struct flow_key *key,
+                         struct socket *socket)
+{
+    struct conn *conn = pool_get(&stack->conns);
+
+    if (!conn)
+        return NULL;
+    conn->flow.key = *key;
+    if (!flow_add(stack, &conn->flow, FLOW_CONN)) {
+        pool_put(&stack->conns, conn);
+        return NULL;
+    }
+    list_init(&conn->work);
+    conn->is_in_table = true;
+    conn->socket = socket;
+    conn->pseudo_sum = net_pseudo_sum(&key->local, &key->remote, IP_PROTOCOL_TCP);
+    conn->path = (struct net_path){0};
+    tcp_init(&conn->tcp, &stack->tcp_context, socket_settings(stack, socket));
+    socket->conn = conn;
+    stack->conn_count++;
+    return conn;
+}
+
+static void leave_table(struct weir_stack *stack, struct conn *conn)
+{
+    if (!conn->is_in_table)
+        return;
+    conn->is_in_table = false;
+    list_remove(&conn->work);
+    flow_remove(stack, &conn->flow);
+    stack->conn_count--;
+}
+
+void conn_free(struct weir_stack *stack, struct conn *conn)
+{
+    leave_table(stack, conn);
+    tcp_done(&conn->tcp);
+    if (conn->socket)
+        conn->socket->conn = NULL;
+    pool_put(&stack->conns, conn);
+}
+
+void conn_mark(struct weir_stack *stack, struct conn *conn)
+{
+    if (conn->is_in_table && !list_is_linked(&conn->work))
+        list_add_tail(&stack->dirty, &conn->work);
+}
+
+void time_wait_free(struct weir_stack *stack, struct time_wait *record)
+{
+    struct socket *socket = record->socket;
+
+    flow_remove(stack, &record->flow);
+    list_remove(&record->age);
+    stack->time_wait_count--;
+    pool_put(&stack->time_waits, record);
+    if (socket) {
+        socket->time_wait = NULL;
+        socket_ended(stack, socket);
+    }
+}
+
+/* What is left of the connection takes its place. Short of memory, it just keeps its place. */
+static void become_time_wait(struct weir_stack *stack, struct conn *conn)
+{
+    struct time_wait *record = pool_get(&stack->time_waits);
+    struct socket *socket = conn->socket;
+
+    if (!record)
+        return;
+    record->flow.key = conn->flow.key;
+    tcp_timewait_start(&record->record, &conn->tcp, stack->now);
+    conn_free(stack, conn);
+    if (!flow_add(stack, &record->flow, FLOW_TIME_WAIT)) {
+        pool_put(&stack->time_waits, record);
+        socket_ended(stack, socket);
+        return;
+    }
+    record->socket = socket;
+    socket->time_wait = record;
+    wheel_start(stack->wheel, &record->flow.timer, record->record.deadline);
+    list_init(&record->age);
+    list_add_tail(&stack->time_wait_age, &record->age);
+    if (++stack->time_wait_count > stack->config.time_wait_max) {
+        count_drop(stack, WEIR_DROP_TIME_WAIT_LIMIT);
+        time_wait_free(stack,
+                       LIST_ENTRY(list_first(&stack->time_wait_age), struct time_wait, age));
+    }
+}
+
+void conn_settle(struct weir_stack *stack, struct conn *conn)
+{
+    struct socket *socket = conn->socket;
+    uint32_t events = conn->tcp.events;
+
+    conn->tcp.events = 0;
+    if (!socket->is_closed && events)
+        socket_raise(stack, socket, socket->no_notices ? events & ~(uint32_t)WEIR_NOTICE : events);
+    /* What it still owes (a RST, the last ACK) leaves first; poll settles again. */
+    if (conn->tcp.rst_due || conn->tcp.ack_now || conn->tcp.acks_owed)
+        return;
+    if (conn->tcp.state == WEIR_STATE_CLOSED) {
+        leave_table(stack, conn);
+        if (socket->is_closed) {
+            conn_free(stack, conn);
+            socket_ended(stack, socket);
+        }
+    } else if (conn->tcp.state == WEIR_STATE_TIME_WAIT && socket->is_closed) {
+        become_time_wait(stack, conn);
+    }
+}
+
+void conn_ports(const struct conn *conn, struct tcp_ports *ports)
+{
+    ports->local = conn->flow.key.lport;
+    ports->remote = conn->flow.key.rport;
+    ports->pseudo_sum = conn->pseudo_sum;
+}
+
+struct net_out conn_net_out(const struct weir_tcp_settings *settings, enum weir_why why)
+{
+    return (struct net_out){
+        .protocol = IP_PROTOCOL_TCP,
+        .ttl = settings->ttl,
+        .tos = settings->tos & 0xfc, /* the ECN bits are not the application's */
+        .why = (uint16_t)why,
+    };
+}
+
+void conn_reply(struct weir_stack *stack, const struct flow_key *key,
+                const struct tcp_reply *reply, const struct weir_tcp_settings *settings)
+{
+    struct net_out out = conn_net_out(settings, reply->why);
+    struct tcp_ports ports = {
+        .local = key->lport,
+        .remote = key->rport,
+        .pseudo_sum = net_pseudo_sum(&key->local, &key->remote, IP_PROTOCOL_TCP),
+    };
+    struct net_frame frame;
+    struct net_path path;
+    int error;
+
+    if (!reply->flags)
+        return;
+    if (net_path_find(stack->net, &key->local, &key->remote, &path) < 0) {
+        count_drop(stack, WEIR_DROP_NO_ROUTE);
+        return;
+    }
+    error = net_begin(stack->net, &path, &out, TCP_HEADER + 4, stack->now, &frame);
+    if (error < 0) {
+        count_drop(stack, error == WEIR_ENETDOWN ? WEIR_DROP_IFACE_DOWN : WEIR_DROP_LINK_FULL);
+        return;
+    }
+    net_commit(stack->net, &path, &frame, tcp_emit_reply(reply, &ports, frame.payload),
+               stack->now);
+    stack->counters.counter[WEIR_COUNT_SEGMENTS_OUT]++;
+    if (reply->flags & TCP_RST)
+        stack->counters.counter[WEIR_COUNT_RSTS_OUT]++;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The one flow table: connections, half-open records and TIME-WAIT records by their four-tuple.
+ *
+ * The key is hashed with SipHash under a secret of the stack, so that nobody outside can choose
+ * tuples that meet in one bucket. A packet belongs to the flow with exactly its addresses and ports,
+ * and to a listener only if there is none (RFC 9293 3.10.7). Successive segments mostly belong to the
+ * same flow: a cache of one saves them the hash.
+ *
+ * ISNs and ephemeral ports hang on the tuple too, each under a secret of its own: RFC 6528 for ISNs;
+ * RFC 6056 algorithm 4 for ports (a hash of the tuple plus a counter), so that ports to one peer climb
+ * and to others tell nothing. The port range is 32768..60999; ports that a listener or a bound socket
+ * holds are left out. */
+
+#include <stack/stack.h>
+#include <string.h>
+
+#define PORT_FIRST 32768u
+#define PORT_COUNT 28232u
+
+enum { PACKED = 36 };
+
+static void pack(const struct flow_key *key, uint8_t bytes[PACKED])
+{
+    memcpy(bytes, key->local.bytes, 16);
+    memcpy(bytes + 16, key->remote.bytes, 16);
+    memcpy(bytes + 32, &key->lport, 2);
+    memcpy(bytes + 34, &key->rport, 2);
+}
+
+uint64_t flow_hash(const struct weir_stack *stack, const struct flow_key *key)
+{
+    uint8_t bytes[PACKED];
+
+    pack(key, bytes);
+    return siphash(&stack->flow_key, bytes, sizeof(bytes));
+}
+
+static bool is_equal(const struct flow_key *a, const struct flow_key *b)
+{
+    return a->lport == b->lport && a->rport == b->rport &&
+           weir_addr_equal(&a->remote, &b->remote) && weir_addr_equal(&a->local, &b->local);
+}
+
+struct flow *flow_find(struct weir_stack *stack, const struct flow_key *key)
+{
+    struct table_node *node;
+
+    if (stack->last_flow && is_equal(&stack->last_flow->key, key))
+        return stack->last_flow;
+    for (node = table_find(&stack->flows, flow_hash(stack, key)); node;
+         node = table_find_next(node)) {
+        struct flow *flow = LIST_ENTRY(node, struct flow, node);
+
+        if (is_equal(&flow->key, key)) {
+            stack->last_flow = flow;
+            return flow;
+        }
+    }
+    return NULL;
+}
+
+bool flow_add(struct weir_stack *stack, struct flow *flow, enum flow_kind kind)
+{
+    wheel_timer_init(&flow->timer, (uint16_t)kind);
+    return table_add(&stack->flows, &flow->node, flow_hash(stack, &flow->key));
+}
+
+void flow_remove(struct weir_stack *stack, struct flow *flow)
+{
+    if (stack->last_flow == flow)
+        stack->last_flow = NULL;
+    wheel_stop(stack->wheel, &flow->timer);
+    table_remove(&stack->flows, &flow->node);
+}
+
+weir_seq flow_isn(const struct weir_stack *stack, const struct flow_key *key)
+{
+    uint8_t bytes[PACKED];
+
+    pack(key, bytes);
+    return tcp_isn(siphash(&stack->isn_key, bytes, sizeof(bytes)), stack->now);
+}
+
+uint16_t flow_choose_port(struct weir_stack *stack, struct flow_key *key)
+{
+    uint8_t bytes[PACKED];
+    uint32_t offset, i;
+
+    key->lport = 0;
+    pack(key, bytes);
+    offset = (uint32_t)siphash(&stack->port_key, bytes, sizeof(bytes));
+    for (i = 0; i < PORT_COUNT; i++) {
+        key->lport = (uint16_t)(PORT_FIRST + (offset + stack->port_counter++) % PORT_COUNT);
+        if (!table_find(&stack->ports, key->lport) && !flow_find(stack, key))
+            return key->lport;
+    }
+    return 0;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+
+/* A packet comes up: from net to the flow, listener or socket it is for.
+ *
+ *   net_input ── forwarded, answered, kept or dropped: nothing is left to do here
+ *      │
+ *      ├─ TCP   the flow with this four-tuple; else a listener on the port; else CLOSED
+ *      ├─ 200   RIP, if this stack runs it
+ *      ├─ ICMP  an echo reply, or an error about a packet of ours: to whom the quote belongs
+ *      └─ other the raw socket of that protocol; else ICMP protocol unreachable
+ *
+ * Input never sends data. What a packet itself demands and no connection remembers (RST, SYN-ACK) is
+ * staged on the outgoing link; a connection is only marked for poll.
+ *
+ * The TCP checksum of a data segment is verified while its bytes are copied into the receive buffer
+ * (tcp/recv.c); everything else is verified before it is believed. */
+
+#include <base/checksum.h>
+#include <base/bytes.h>
+#include <stack/stack.h>
+#include <tcp/opt.h>
+#include <wire/icmp4.h>
+
+enum weir_drop input_connection(struct weir_stack *stack, struct conn *conn,
+                                struct tcp_segment *segment)
+{
+    const struct flow_key key = conn->flow.key;
+    const struct weir_tcp_settings *settings = conn->tcp.settings;
+    struct tcp_reply reply;
+    enum weir_drop drop = tcp_input(&conn->tcp, segment, stack->now, &reply);
+
+    conn_reply(stack, &key, &reply, settings);
+    conn_mark(stack, conn);
+    conn_settle(stack, conn);
+    return drop;
+}
+
+/* No flow has this four-tuple: LISTEN or CLOSED. */
+static enum weir_drop input_stray(struct weir_stack *stack, const struct flow_key *key,
+                                  struct tcp_segment *segment, weir_seq iss_floor)
+{
+    struct socket *listener;
+    struct tcp_reply reply;
+    enum weir_drop drop;
+
+    if (!tcp_segment_verify(&stack->tcp_context, segment))
+        return WEIR_DROP_TCP_CHECKSUM;
+    listener = listener_find(stack, &key->local, key->lport);
+    if (listener)
+        return listener_input(stack, listener, key, segment, iss_floor);
+    drop = tcp_closed_input(segment, &reply);
+    conn_reply(stack, key, &reply, &stack->config.tcp);
+    return drop;
+}
+
+static enum weir_drop input_time_wait(struct weir_stack *stack, struct time_wait *record,
+                                      struct tcp_segment *segment)
+{
+    const struct flow_key key = record->flow.key;
+    weir_seq iss_floor = record->record.snd_nxt;
+    enum tcp_timewait_verdict verdict;
+    struct tcp_reply reply;
+    enum weir_drop drop;
+
+    if (!tcp_segment_verify(&stack->tcp_context, segment))
+        return WEIR_DROP_TCP_CHECKSUM;
+    verdict = tcp_timewait_input(&record->record, &stack->config.tcp, segment, stack->now, &reply,
+                                 &drop);
+    conn_reply(stack, &key, &reply, &stack->config.tcp);
+    if (verdict == TCP_TIMEWAIT_KEEP) {
+        wheel_start(stack->wheel, &record->flow.timer, record->record.deadline);
+        return drop;
+    }
+    if (verdict == TCP_TIMEWAIT_REOPEN && !listener_find(stack, &key.local, key.lport))
+        return WEIR_DROP_TCP_TIME_WAIT;
+    time_wait_free(stack, record);
+    if (verdict == TCP_TIMEWAIT_REOPEN)
+        return input_stray(stack, &key, segment, iss_floor + 1);
+    return drop;
+}
+
+static enum weir_drop input_segment(struct weir_stack *stack, const struct flow_key *key,
+                                    struct tcp_segment *segment)
+{
+    struct flow *flow = flow_find(stack, key);
+
+    if (!flow)
+        return input_stray(stack, key, segment, 0);
+    switch ((enum flow_kind)flow->timer.owner) {
+    case FLOW_CONN:
+        return input_connection(stack, LIST_ENTRY(flow, struct conn, flow), segment);
+    case FLOW_HALF_OPEN:
+        return half_open_input(stack, LIST_ENTRY(flow, struct half_open, flow), segment);
+    case FLOW_TIME_WAIT:
+        return input_time_wait(stack, LIST_ENTRY(flow, struct time_wait, flow), segment);
+    }
+    return WEIR_DROP_NONE;
+}
+
+static enum weir_drop input_tcp(struct weir_stack *stack, const struct net_packet *packet)
+{
+    struct tcp_header header;
+    enum weir_drop drop = tcp_header_parse(packet->payload, packet->length, &header);
+    struct tcp_segment segment = {0};
+    struct flow_key key;
+
+    if (drop != WEIR_DROP_NONE)
+        return drop;
+    if (packet->is_group) /* RFC 9293 3.9.2.3 [MUST-57] */
+        return WEIR_DROP_IP_BROADCAST;
+    segment.seq = header.seq;
+    segment.ack = header.ack;
+    segment.window = header.window;
+    segment.urgent = header.urgent;
+    segment.flags = header.flags;
+    segment.data = packet->payload + header.header_length;
+    segment.length = packet->length - header.header_length;
+    segment.sum = checksum_add(packet->pseudo_sum, packet->payload, header.header_length);
+    segment.is_verified = packet->csum_verified;
+    if (header.header_length > TCP_HEADER &&
+        !opt_parse(packet->payload + TCP_HEADER, header.header_length - TCP_HEADER,
+                   (header.flags & TCP_SYN) != 0, &segment.options))
+        return tcp_segment_verify(&stack->tcp_context, &segment) ? WEIR_DROP_TCP_OPTIONS
+                                                                 : WEIR_DROP_TCP_CHECKSUM;
+    key.local = packet->dst;
+    key.remote = packet->src;
+    key.lport = header.dport;
+    key.rport = header.sport;
+    return input_segment(stack, &key, &segment);
+}
+
+/* ---- ICMP errors ------------------------------------------------------------------------------------- */
+
+/* RFC 1122 3.2.2.1: what an error means to a socket. Returns 0 for what means nothing here. */
+static int meaning(const struct net_icmp_error *error, bool *is_hard)
+{
+    *is_hard = false;
+    if (error->type == ICMP4_TIME_EXCEEDED || error->type == ICMP4_PARAMETER_PROBLEM)
+        return WEIR_EHOSTUNREACH;
+    if (error->type != ICMP4_UNREACHABLE)
+        return 0;
+    switch (error->code) {
+    case ICMP4_NET_UNREACHABLE:
+        return WEIR_ENETUNREACH;
+    case ICMP4_PROTOCOL_UNREACHABLE:
+    case ICMP4_PORT_UNREACHABLE:
+        *is_hard = true;
+        return WEIR_ECONNREFUSED;
+    case ICMP4_FRAGMENTATION_NEEDED: /* packets may be fragmented: DF is never set */
+        return 0;
+    default:
+        return WEIR_EHOSTUNREACH;
+    }
+}
+
+static enum weir_drop input_icmp_error(struct weir_stack *stack,
+                                       const struct net_icmp_error *error)
+{
+    struct flow_key key = {.local = error->src, .remote = error->dst};
+    enum weir_drop drop = WEIR_DROP_ICMP_QUOTE;
+    struct flow *flow;
+    bool is_hard;
+    int code = meaning(error, &is_hard);
+
+    key.lport = get_u16(error->quote);
+    key.rport = get_u16(error->quote + 2);
+    flow = flow_find(stack, &key);
+    if (!code || !flow || flow->timer.owner != FLOW_CONN)
+        return drop;
+    drop = tcp_icmp(&LIST_ENTRY(flow, struct conn, flow)->tcp, get_u32(error->quote + 4), code,
+                    is_hard);
+    conn_mark(stack, LIST_ENTRY(flow, struct conn, flow));
+    conn_settle(stack, LIST_ENTRY(flow, struct conn, flow));
+    return drop;
+}
+
+/* ---- Dispatch ------------------------------------------------------------------------------------------ */
+
+static void deliver(struct weir_stack *stack, const struct net_packet *packet)
+{
+    if (packet->protocol == IP_PROTOCOL_TCP) {
+        stack->counters.counter[WEIR_COUNT_SEGMENTS_IN]++;
+        count_drop(stack, input_tcp(stack, packet));
+    } else if (packet->protocol == IP_PROTOCOL_RIP && stack->rip) {
+        rip_deliver(stack, packet);
+    } else {
+        dgram_deliver(stack, packet);
+    }
+}
+
+void input_frame(struct weir_stack *stack, int iface, const struct weir_frame *frame)
+{
+    struct net_icmp_error error;
+    struct net_packet packet;
+
+    switch (net_input(stack->net, iface, frame, stack->now, &packet, &error)) {
+    case NET_DONE:
+        return;
+    case NET_DELIVER:
+        deliver(stack, &packet);
+        break;
+    case NET_ICMP_ERROR:
+        if (error.protocol == IP_PROTOCOL_TCP)
+            count_drop(stack, input_icmp_error(stack, &error));
+        else
+            dgram_icmp_error(stack, &packet, &error);
+        break;
+    }
+    net_release(stack->net, &packet);
+}

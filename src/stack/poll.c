@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Time passes, and what is due goes out.
+ *
+ *   loopback  packets to ourselves come in       timers   of connections and records
+ *   fragments and routes age                     dirty    each connection's plan, in turns
+ *   RIP's messages                               flush    every link that was touched
+ *
+ * A connection on the dirty list is asked for its plan until it has none; at most one quantum is sent
+ * in a turn, then it goes to the end of the list, so that a bulk transfer does not starve the rest. A
+ * connection that its link cannot take waits on the interface's blocked list, where it costs nothing,
+ * until the link is ready again.
+ *
+ * Each connection has one timer in the wheel. It is only ever moved to an earlier time; when it fires
+ * too early, the plan is made again and the timer set anew. That keeps the wheel out of the path of
+ * each segment, whose ACK moves the retransmission time-out into the future.
+ *
+ * Without a way to the peer (no route, interface down) a run counts as sent and lost: the
+ * retransmission timer brings it back, and gives up when its time has come. */
+
+#include <base/bytes.h>
+#include <stack/stack.h>
+
+#define LOOPBACK_BATCH 64
+
+enum outcome { SENT, BLOCKED, OUT_OF_BUDGET };
+
+static void receive_loopback(struct weir_stack *stack)
+{
+    struct weir_link *link = net_iface_link(stack->net, NET_LOOPBACK);
+    struct weir_frame frames[LOOPBACK_BATCH];
+    int count = link->ops->receive(link, frames, LOOPBACK_BATCH, stack->now);
+    int i;
+
+    for (i = 0; i < count; i++)
+        input_frame(stack, NET_LOOPBACK, &frames[i]);
+}
+
+/* The path, found anew if anything has changed. False: there is none at the moment. */
+static bool find_path(struct weir_stack *stack, struct conn *conn)
+{
+    int error;
+
+    if (net_path_is_valid(stack->net, &conn->path))
+        return true;
+    error = net_path_find(stack->net, &conn->flow.key.local, &conn->flow.key.remote, &conn->path);
+    if (error < 0) {
+        conn->path.generation = 0;
+        if (!conn->tcp.notice)
+            conn->tcp.notice = (int8_t)error;
+        return false;
+    }
+    tcp_set_mms(&conn->tcp, net_path_mms(&conn->path));
+    return true;
+}
+
+/* Cuts the run into segments and commits them; tells the connection how much left. */
+static enum outcome send_run(struct weir_stack *stack, struct conn *conn,
+                             const struct tcp_run *run)
+{
+    const struct net_out out = conn_net_out(conn->tcp.settings, run->why);
+    enum outcome outcome = SENT;
+    uint32_t offset = 0, segments = 0;
+    struct tcp_ports ports;
+
+    conn_ports(conn, &ports);
+    do {
+        struct net_frame frame;
+        uint32_t payload;
+        uint32_t size = tcp_emit_size(&conn->tcp, run, offset, &payload);
+        int error;
+
+        if (stack->turn_budget <= 0) {
+            outcome = OUT_OF_BUDGET;
+            break;
+        }
+        error = net_begin(stack->net, &conn->path, &out, size, stack->now, &frame);
+        if (error == WEIR_EAGAIN) {
+            outcome = BLOCKED;
+            break;
+        }
+        if (error < 0) {
+            count_drop(stack, error == WEIR_EMSGSIZE ? WEIR_DROP_TOO_BIG : WEIR_DROP_IFACE_DOWN);
+        } else {
+            size = tcp_emit(&conn->tcp, run, offset, &ports, frame.payload);
+            net_commit(stack->net, &conn->path, &frame, size, stack->now);
+        }
+        stack->turn_budget--;
+        segments++;
+        offset += payload;
+    } while (offset < run->length);
+    if (segments)
+        tcp_sent(&conn->tcp, run, offset, segments, stack->now);
+    return outcome;
+}
+
+static void block(struct weir_stack *stack, struct conn *conn)
+{
+    list_add_tail(&stack->blocked[conn->path.iface + 1], &conn->work);
+}
+
+static void arm(struct weir_stack *stack, struct conn *conn, weir_time deadline)
+{
+    struct wheel_timer *timer = &conn->flow.timer;
+
+    if (deadline == WEIR_NEVER)
+        wheel_stop(stack->wheel, timer);
+    else if (!wheel_is_running(timer) || deadline < timer->at)
+        wheel_start(stack->wheel, timer, deadline);
+}
+
+/* One turn of one connection, which is on no list meanwhile. */
+static void serve(struct weir_stack *stack, struct conn *conn)
+{
+    const struct tcp_env env = {
+        .quantum = STACK_QUANTUM,
+        .memory_pressure = memory_pressure(stack),
+    };
+    uint32_t sent = 0;
+
+    while (sent < STACK_QUANTUM) {
+        struct tcp_run run = tcp_plan(&conn->tcp, &env, stack->now);
+        enum outcome outcome;
+
+        if (run.kind == TCP_RUN_NONE) {
+            if (env.memory_pressure && run.window < tcp_recv_offer(&conn->tcp, false))
+                stack->counters.counter[WEIR_COUNT_WINDOW_HELD]++;
+            arm(stack, conn, tcp_wait(&conn->tcp, run.why, stack->now));
+            return;
+        }
+        if (!find_path(stack, conn)) {
+            count_drop(stack, WEIR_DROP_NO_ROUTE);
+            tcp_sent(&conn->tcp, &run, run.length, 1, stack->now);
+            continue;
+        }
+        outcome = send_run(stack, conn, &run);
+        if (outcome == BLOCKED) {
+            /* Time passes for who waits for a link, too. */
+            arm(stack, conn, tcp_deadline(&conn->tcp));
+            block(stack, conn);
+            return;
+        }
+        if (outcome == OUT_OF_BUDGET)
+            break;
+        sent += run.length + TCP_HEADER;
+    }
+    list_add_tail(&stack->dirty, &conn->work);
+}
+
+static void serve_dirty(struct weir_stack *stack)
+{
+    struct list_node *node;
+
+    while (stack->turn_budget > 0 && (node = list_pop(&stack->dirty))) {
+        struct conn *conn = LIST_ENTRY(node, struct conn, work);
+
+        serve(stack, conn);
+        if (conn->tcp.events || conn->tcp.state == WEIR_STATE_CLOSED ||
+            conn->tcp.state == WEIR_STATE_TIME_WAIT)
+            conn_settle(stack, conn);
+    }
+}
+
+static void expire_conn(struct weir_stack *stack, struct conn *conn)
+{
+    tcp_expire(&conn->tcp, stack->now);
+    arm(stack, conn, tcp_deadline(&conn->tcp)); /* it may wait for its link, and not be served */
+    conn_mark(stack, conn);
+    conn_settle(stack, conn);
+}
+
+static void expire_timers(struct weir_stack *stack)
+{
+    struct wheel_timer *timer;
+
+    while ((timer = wheel_expire(stack->wheel, stack->now))) {
+        struct flow *flow = LIST_ENTRY(timer, struct flow, timer);
+
+        switch ((enum flow_kind)timer->owner) {
+        case FLOW_CONN:
+            expire_conn(stack, LIST_ENTRY(flow, struct conn, flow));
+            break;
+        case FLOW_HALF_OPEN:
+            half_open_expire(stack, LIST_ENTRY(flow, struct half_open, flow));
+            break;
+        case FLOW_TIME_WAIT:
+            time_wait_free(stack, LIST_ENTRY(flow, struct time_wait, flow));
+            break;
+        }
+    }
+}
+
+bool weir_stack_poll(struct weir_stack *stack, weir_time now, uint32_t budget)
+{
+    stack->now = now;
+    stack->turn_budget = budget && budget < INT32_MAX ? (int32_t)budget : INT32_MAX;
+    receive_loopback(stack);
+    weir_stack_link_ready(stack, NET_LOOPBACK);
+    expire_timers(stack);
+    if (net_deadline(stack->net) <= now)
+        net_expire(stack->net, now);
+    if (stack->rip)
+        rip_poll(stack);
+    serve_dirty(stack);
+    net_flush(stack->net, now);
+    return weir_stack_deadline(stack) <= now;
+}

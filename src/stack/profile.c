@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The profiles: every setting of a TCP, three times. Protocol code reads settings and never asks which
+ * profile they came from.
+ *
+ *   default  what a TCP of today does
+ *   strict   the RFC's own value wherever practice has another: RTO of 1 s at least, MSL of 2 minutes,
+ *            RST ends TIME-WAIT
+ *   brown    the Brown course's TCP: no options, 1360 bytes, no delay anywhere, short timers
+ *
+ * Where `default` differs from an RFC the difference is listed in docs/rfc/deviations.md. */
+
+#include <string.h>
+#include <weir/error.h>
+#include <weir/settings.h>
+
+static const struct weir_tcp_settings base = {
+    .rto_initial = 1 * WEIR_SECOND,
+    .rto_min = 200 * WEIR_MS,
+    .rto_max = 120 * WEIR_SECOND,
+    .r1_retries = 3,
+    .r2_retries = 15,
+    .r2_time = 100 * WEIR_SECOND,
+    .syn_r2_retries = 7, /* 1 + 2 + … + 120 s: the seventh SYN leaves after 127 s */
+    .syn_r2_time = 180 * WEIR_SECOND,
+    .msl = 30 * WEIR_SECOND,
+    .fin_wait_2_timeout = 60 * WEIR_SECOND,
+    .delayed_ack = 40 * WEIR_MS,
+    .sws_override = 200 * WEIR_MS,
+    .keepalive_idle = 7200 * WEIR_SECOND,
+    .keepalive_interval = 75 * WEIR_SECOND,
+    .keepalive_probes = 9,
+    .send_buffer = 256 * 1024,
+    .receive_buffer = 65535,
+    .window_max = 65535,
+    .ooo_ranges_max = 256,
+    .mss_default = 536,
+    .mss_min = 88,
+    .send_mss_option = true,
+    .initial_window_segments = 10,
+    .congestion_control = "newreno",
+    .ttl = 64,
+    .nagle = true,
+    .challenge_acks_per_second = 10,
+};
+
+static void make_strict(struct weir_tcp_settings *settings)
+{
+    settings->rto_min = 1 * WEIR_SECOND;
+    settings->msl = 120 * WEIR_SECOND;
+    settings->fin_wait_2_timeout = WEIR_NEVER;
+    settings->rst_closes_time_wait = true;
+}
+
+static void make_brown(struct weir_tcp_settings *settings)
+{
+    settings->rto_min = 1 * WEIR_MS;
+    settings->rto_max = 5 * WEIR_SECOND;
+    settings->r2_retries = 12;
+    settings->r2_time = 10 * WEIR_SECOND;
+    settings->syn_r2_retries = 5;
+    settings->syn_r2_time = 20 * WEIR_SECOND;
+    settings->msl = 5 * WEIR_SECOND;
+    settings->fin_wait_2_timeout = WEIR_NEVER;
+    settings->delayed_ack = 0;
+    settings->first_data_delay = 2 * WEIR_MS;
+    settings->send_buffer = 65535;
+    settings->mss_default = 1360;
+    settings->mss_max = 1360;
+    settings->send_mss_option = false;
+    settings->ttl = 16;
+    settings->nagle = false;
+    settings->accept_bare_fin = true;
+}
+
+void weir_profile(enum weir_profile profile, struct weir_tcp_settings *settings)
+{
+    *settings = base;
+    if (profile == WEIR_PROFILE_STRICT)
+        make_strict(settings);
+    else if (profile == WEIR_PROFILE_BROWN)
+        make_brown(settings);
+}
+
+int weir_profile_parse(const char *name, enum weir_profile *profile)
+{
+    static const char *const names[] = {"default", "strict", "brown"};
+    unsigned i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (!strcmp(name, names[i])) {
+            *profile = (enum weir_profile)i;
+            return 0;
+        }
+    }
+    return WEIR_EINVAL;
+}

@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The application's calls on stream sockets, and the socket table.
+ *
+ * Numbers index a growing array, lowest free first. A socket that the application has closed keeps its
+ * number, without being reachable, until its state machine has ended and WEIR_CLOSED was reported.
+ *
+ * No call sends: each changes the connection and puts it on the dirty list. No call blocks: what would
+ * have to wait is WEIR_EAGAIN, and an event says when to come back. Events are edges: bits gather in
+ * the socket until they are taken, and the socket stands in the event queue once. */
+
+#include <assert.h>
+#include <base/bytes.h>
+#include <stack/stack.h>
+#include <string.h>
+
+#define FIRST_SLOTS 16u
+#define BACKLOG_MAX 65535
+
+/* ---- The table --------------------------------------------------------------------------------------- */
+
+struct socket *socket_get(const struct weir_stack *stack, int number)
+{
+    struct socket *socket;
+
+    if (number < 0 || (uint32_t)number >= stack->socket_slots)
+        return NULL;
+    socket = stack->sockets[number];
+    return socket && !socket->is_closed && !socket->listener ? socket : NULL;
+}
+
+static bool grow_table(struct weir_stack *stack)
+{
+    uint32_t slots = stack->socket_slots ? stack->socket_slots * 2 : FIRST_SLOTS;
+    struct socket **sockets = alloc_resize(&stack->alloc, stack->sockets,
+                                           stack->socket_slots * sizeof(*sockets),
+                                           slots * sizeof(*sockets));
+
+    if (!sockets)
+        return false;
+    memset(sockets + stack->socket_slots, 0, (slots - stack->socket_slots) * sizeof(*sockets));
+    stack->sockets = sockets;
+    stack->socket_slots = slots;
+    return true;
+}
+
+struct socket *socket_create(struct weir_stack *stack, enum weir_socket_kind kind, int *error)
+{
+    struct socket *socket;
+
+    *error = WEIR_EMFILE;
+    if (stack->socket_count >= stack->config.sockets_max)
+        return NULL;
+    *error = WEIR_ENOMEM;
+    while (stack->lowest_free < stack->socket_slots && stack->sockets[stack->lowest_free])
+        stack->lowest_free++;
+    if (stack->lowest_free == stack->socket_slots && !grow_table(stack))
+        return NULL;
+    socket = alloc_get_zeroed(&stack->alloc, sizeof(*socket));
+    if (!socket)
+        return NULL;
+    socket->number = (int32_t)stack->lowest_free;
+    socket->kind = (uint8_t)kind;
+    socket->linger = -1;
+    socket->local.addr = weir_addr_any4();
+    list_init(&socket->event);
+    list_init(&socket->accept);
+    list_init(&socket->queue);
+    dgram_init(&socket->datagrams);
+    stack->sockets[stack->lowest_free++] = socket;
+    stack->socket_count++;
+    return socket;
+}
+
+void socket_unbind(struct weir_stack *stack, struct socket *socket)
+{
+    if (socket->is_bound)
+        table_remove(&stack->ports, &socket->port);
+    socket->is_bound = false;
+}
+
+void socket_free(struct weir_stack *stack, struct socket *socket)
+{
+    struct list_node *node;
+
+    list_remove(&socket->event);
+    list_remove(&socket->accept);
+    while ((node = list_pop(&socket->queue)))
+        LIST_ENTRY(node, struct socket, accept)->listener = NULL;
+    socket_unbind(stack, socket);
+    dgram_done(&socket->datagrams, &stack->alloc);
+    if (socket->conn)
+        conn_free(stack, socket->conn);
+    if (socket->time_wait)
+        socket->time_wait->socket = NULL;
+    settings_release(stack, socket);
+    stack->sockets[socket->number] = NULL;
+    stack->lowest_free = min_u32(stack->lowest_free, (uint32_t)socket->number);
+    stack->socket_count--;
+    alloc_put(&stack->alloc, socket, sizeof(*socket));
+}
+
+void socket_raise(struct weir_stack *stack, struct socket *socket, uint32_t events)
+{
+    socket->events |= events;
+    /* One that nobody has accepted yet keeps its events until somebody does. */
+    if (socket->events && !socket->listener && !list_is_linked(&socket->event))
+        list_add_tail(&stack->events, &socket->event);
+}
+
+void socket_ended(struct weir_stack *stack, struct socket *socket)
+{
+    socket->events = 0;
+    socket_raise(stack, socket, WEIR_CLOSED);
+}
+
+int weir_socket_open(struct weir_stack *stack, enum weir_socket_kind kind, int protocol)
+{
+    struct socket *socket;
+    int error;
+
+    if (kind != WEIR_TCP && kind != WEIR_RAW && kind != WEIR_ECHO)
+        return WEIR_EINVAL;
+    if (kind != WEIR_RAW && protocol != 0)
+        return WEIR_EINVAL;
+    socket = socket_create(stack, kind, &error);
+    if (!socket)
+        return error;
+    if (kind != WEIR_TCP) {
+        error = dgram_open(stack, socket, protocol);
+        if (error < 0) {
+            socket_free(stack, socket);
+            return error;
+        }
+    }
+    return socket->number;
+}
+
+int weir_socket_set_tag(struct weir_stack *stack, int number, uint64_t tag)
+{
+    struct socket *socket = socket_get(stack, number);
+
+    if (!socket)
+        return WEIR_EBADF;
+    socket->tag = tag;
+    return 0;
+}
+
+/* ---- Naming -------------------------------------------------------------------------------------------- */
+
+/* Two that stand on the same port clash if either stands on all addresses, or both on the same. */
+static bool is_port_taken(const struct weir_stack *stack, const struct socket *self,
+                          const struct weir_endpoint *local)
+{
+    struct table_node *node;
+
+    for (node = table_find(&stack->ports, local->port); node; node = table_find_next(node)) {
+        const struct socket *other = LIST_ENTRY(node, struct socket, port);
+
+        if (other != self &&
+            (weir_addr_is_any(&other->local.addr) || weir_addr_is_any(&local->addr) ||
+             weir_addr_equal(&other->local.addr, &local->addr)))
+            return true;
+    }
+    return false;
+}
+
+int weir_socket_bind(struct weir_stack *stack, int number, const struct weir_endpoint *local)
+{
+    struct socket *socket = socket_get(stack, number);
+
+    if (!socket)
+        return WEIR_EBADF;
+    if (socket->is_bound || socket->is_connected || socket->conn)
+        return WEIR_EINVAL;
+    if (!weir_addr_is_any(&local->addr) && net_is_own(stack->net, &local->addr) == WEIR_ENOENT)
+        return WEIR_EADDRNOTAVAIL;
+    if (socket->kind == WEIR_TCP && local->port) {
+        if (is_port_taken(stack, socket, local))
+            return WEIR_EADDRINUSE;
+        if (!table_add(&stack->ports, &socket->port, local->port))
+            return WEIR_ENOMEM;
+        socket->is_bound = true;
+    }
+    socket->local = *local;
+    return 0;
+}
+
+/* A listener without a port gets one. */
+static int bind_any_port(struct weir_stack *stack, struct socket *socket)
+{
+    struct flow_key key = {.local = socket->local.addr, .remote = weir_addr_any4()};
+    struct weir_endpoint local = socket->local;
+
+    local.port = flow_choose_port(stack, &key);
+    if (!local.port)
+        return WEIR_EADDRNOTAVAIL;
+    return weir_socket_bind(stack, socket->number, &local);
+}
+
+int weir_socket_listen(struct weir_stack *stack, int number, int backlog)
+{
+    struct socket *socket = socket_get(stack, number);
+    int error;
+
+    if (!socket)
+        return WEIR_EBADF;
+    if (socket->kind != WEIR_TCP)
+        return WEIR_EPROTOTYPE;
+    if (socket->conn || socket->is_connected)
+        return WEIR_EISCONN;
+    if (!socket->is_bound) {
+        error = bind_any_port(stack, socket);
+        if (error < 0)
+            return error;
+    }
+    socket->backlog = backlog < 1 ? 1 : (uint32_t)min_i64(backlog, BACKLOG_MAX);
+    socket->is_listening = true;
+    return 0;
+}
+
+int weir_socket_accept(struct weir_stack *stack, int number, struct weir_endpoint *remote)
+{
+    struct socket *listener = socket_get(stack, number);
+    struct list_node *node;
+    struct socket *socket;
+
+    if (!listener)
+        return WEIR_EBADF;
+    if (!listener->is_listening)
+        return WEIR_EINVAL;
+    node = list_pop(&listener->queue);
+    if (!node)
+        return WEIR_EAGAIN;
+    socket = LIST_ENTRY(node, struct socket, accept);
+    listener->queued--;
+    socket->listener = NULL;
+    socket_raise(stack, socket, 0);
+    if (remote)
+        *remote = (struct weir_endpoint){.addr = socket->conn->flow.key.remote,
+                                         .port = socket->conn->flow.key.rport};
+    return socket->number;
+}
+
+static int connect_datagrams(struct socket *socket, const struct weir_endpoint *remote)
+{
+    socket->peer = remote->addr;
+    socket->is_connected = true;
+    return 0;
+}
+
+/* RFC 9293 3.9.1.1: the path gives the source [MUST-44], the hash the port. */
+static int name_connection(struct weir_stack *stack, const struct socket *socket,
+                           const struct weir_endpoint *remote, struct flow_key *key,
+                           struct net_path *path)
+{
+    int error = net_path_find(stack->net, &socket->local.addr, &remote->addr, path);
+
+    if (error < 0)
+        return error;
+    key->local = path->src;
+    key->remote = remote->addr;
+    key->rport = remote->port;
+    key->lport = socket->local.port;
+    if (!key->lport && !flow_choose_port(stack, key))
+        return WEIR_EADDRNOTAVAIL;
+    return flow_find(stack, key) ? WEIR_EADDRINUSE : 0;
+}
+
+int weir_socket_connect(struct weir_stack *stack, int number, const struct weir_endpoint *remote,
+                        weir_time now)
+{
+    struct socket *socket = socket_get(stack, number);
+    struct net_path path;
+    struct flow_key key;
+    struct conn *conn;
+    int error;
+
+    if (!socket)
+        return WEIR_EBADF;
+    if (net_is_group(stack->net, &remote->addr) || weir_addr_is_any(&remote->addr)) /* [MUST-46] */
+        return WEIR_EADDRNOTAVAIL;
+    if (socket->kind != WEIR_TCP)
+        return connect_datagrams(socket, remote);
+    if (socket->conn || socket->is_connected || socket->is_listening)
+        return socket->conn && !tcp_is_synchronised(&socket->conn->tcp) ? WEIR_EALREADY
+                                                                       : WEIR_EISCONN;
+    if (!remote->port)
+        return WEIR_EADDRNOTAVAIL;
+    stack->now = now;
+    error = name_connection(stack, socket, remote, &key, &path);
+    if (error < 0)
+        return error;
+    conn = conn_create(stack, &key, socket);
+    if (!conn)
+        return WEIR_ENOMEM;
+    /* The four-tuple stands for it from now on; others may listen on the port [MUST-42]. */
+    socket_unbind(stack, socket);
+    socket->is_connected = true;
+    conn->path = path;
+    tcp_open(&conn->tcp, flow_isn(stack, &key), net_path_mms(&path), now);
+    stack->counters.counter[WEIR_COUNT_ACTIVE_OPENS]++;
+    conn_mark(stack, conn);
+    return WEIR_EINPROGRESS;
+}
+
+/* ---- Data ------------------------------------------------------------------------------------------------ */
+
+static struct conn *get_stream(const struct weir_stack *stack, int number, int *error)
+{
+    struct socket *socket = socket_get(stack, number);
+
+    *error = WEIR_EBADF;
+    if (!socket)
+        return NULL;
+    *error = socket->kind == WEIR_TCP ? WEIR_ENOTCONN : WEIR_EPROTOTYPE;
+    return socket->conn;
+}
+
+/* The error that ended the connection, told once; then `otherwise`. */
+static int take_error(struct tcp_conn *tcp, int otherwise)
+{
+    int error = tcp->error;
+
+    tcp->error = 0;
+    return error ? error : otherwise;
+}
+
+static int check_send(struct tcp_conn *tcp)
+{
+    if (tcp->state == WEIR_STATE_CLOSED)
+        return take_error(tcp, WEIR_EPIPE);
+    if (tcp->fin_queued)
+        return WEIR_EPIPE;
+    if (!tcp_is_synchronised(tcp)) {
+        tcp->want_out = true;
+        return WEIR_EAGAIN;
+    }
+    return 0;
+}
+
+long weir_send_begin(struct weir_stack *stack, int number, size_t want, struct weir_span *span)
+{
+    int error;
+    struct conn *conn = get_stream(stack, number, &error);
+    uint32_t room, length;
+
+    if (!conn)
+        return error;
+    error = check_send(&conn->tcp);
+    if (error < 0)
+        return error;
+    room = (uint32_t)min_size(tcp_send_room(&conn->tcp), want);
+    if (!room) {
+        conn->tcp.want_out = want > 0;
+        return want ? WEIR_EAGAIN : 0;
+    }
+    span->data = tcp_send_begin(&conn->tcp, room, &length);
+    if (!span->data) {
+        conn->tcp.want_out = true;
+        return tcp_send_queued(&conn->tcp) ? WEIR_EAGAIN : WEIR_ENOMEM;
+    }
+    span->length = length;
+    conn->socket->lent = length;
+    return (long)length;
+}
+
+int weir_send_commit(struct weir_stack *stack, int number, size_t length, int flags)
+{
+    int error;
+    struct conn *conn = get_stream(stack, number, &error);
+
+    if (!conn)
+        return error;
+    if (length > conn->socket->lent)
+        return WEIR_EINVAL;
+    conn->socket->lent = 0;
+    if (!length)
+        return 0;
+    tcp_send_commit(&conn->tcp, (uint32_t)length, (flags & WEIR_MSG_MORE) != 0,
+                    (flags & WEIR_MSG_OOB) != 0);
+    conn_mark(stack, conn);
+    return 0;
+}
+
+long weir_socket_send(struct weir_stack *stack, int number, const void *data, size_t length,
+                      int flags)
+{
+    const uint8_t *from = data;
+    size_t sent = 0;
+    struct weir_span span;
+    long lent = 0;
+
+    do {
+        lent = weir_send_begin(stack, number, length - sent, &span);
+        if (lent <= 0)
+            break;
+        memcpy(span.data, from + sent, (size_t)lent);
+        sent += (size_t)lent;
+        /* Only the end of what was asked for is urgent, and only its last byte ends the message. */
+        weir_send_commit(stack, number, (size_t)lent,
+                         sent == length ? flags : flags & ~(int)WEIR_MSG_OOB);
+    } while (sent < length);
+    if (sent && sent < length && lent == WEIR_EAGAIN)
+        return (long)sent;
+    return sent ? (long)sent : lent;
+}
+
+long weir_recv_peek(struct weir_stack *stack, int number, struct weir_const_span *span)
+{
+    int error;
+    struct conn *conn = get_stream(stack, number, &error);
+    uint32_t length;
+
+    if (!conn)
+        return error;
+    span->data = tcp_recv_peek(&conn->tcp, &length);
+    span->length = length;
+    conn->socket->lent = length;
+    if (length)
+        return (long)length;
+    if (conn->tcp.state == WEIR_STATE_CLOSED)
+        return take_error(&conn->tcp, 0);
+    return conn->tcp.fin_received || conn->tcp.rcv_shut ? 0 : WEIR_EAGAIN;
+}
+
+int weir_recv_consume(struct weir_stack *stack, int number, size_t length)
+{
+    int error;
+    struct conn *conn = get_stream(stack, number, &error);
+
+    if (!conn)
+        return error;
+    if (length > conn->socket->lent)
+        return WEIR_EINVAL;
+    conn->socket->lent = 0;
+    tcp_recv_consume(&conn->tcp, (uint32_t)length);
+    if (tcp_recv_update_due(&conn->tcp, memory_pressure(stack)))
+        conn_mark(stack, conn);
+    return 0;
+}
+
+long weir_socket_recv(struct weir_stack *stack, int number, void *data, size_t length)
+{
+    uint8_t *to = data;
+    size_t got = 0;
+    struct weir_const_span span;
+    long lent = 0;
+
+    if (!length)
+        return socket_get(stack, number) ? 0 : WEIR_EBADF;
+    while (got < length) {
+        size_t take;
+
+        lent = weir_recv_peek(stack, number, &span);
+        if (lent <= 0)
+            break;
+        take = min_size((size_t)lent, length - got);
+        memcpy(to + got, span.data, take);
+        weir_recv_consume(stack, number, take);
+        got += take;
+    }
+    return got ? (long)got : lent;
+}
+
+/* ---- Closing ------------------------------------------------------------------------------------------------ */
+
+int weir_socket_shutdown(struct weir_stack *stack, int number, enum weir_shutdown_how how)
+{
+    int error;
+    struct conn *conn = get_stream(stack, number, &error);
+
+    if (!conn)
+        return error;
+    if (conn->tcp.state == WEIR_STATE_CLOSED)
+        return WEIR_ENOTCONN;
+    if (how != WEIR_SHUT_WR)
+        tcp_recv_shut(&conn->tcp);
+    if (how != WEIR_SHUT_RD)
+        tcp_close_send(&conn->tcp, stack->now);
+    conn_mark(stack, conn);
+    conn_settle(stack, conn);
+    return 0;
+}
+
+/* The application lets go; what the connection still has to do it does alone. */
+static int let_go(struct weir_stack *stack, struct socket *socket, bool is_abort)
+{
+    struct conn *conn = socket->conn;
+
+    list_remove(&socket->event);
+    socket->events = 0;
+    if (socket->is_listening)
+        listener_stop(stack, socket);
+    if (socket->kind != WEIR_TCP)
+        dgram_close(stack, socket);
+    socket_unbind(stack, socket);
+    socket->is_closed = true;
+    if (!conn) {
+        socket_ended(stack, socket);
+        return 0;
+    }
+    if (is_abort || socket->linger == 0)
+        tcp_abort(&conn->tcp);
+    else
+        tcp_close(&conn->tcp, stack->now);
+    conn_mark(stack, conn);
+    conn_settle(stack, conn);
+    return 0;
+}
+
+int weir_socket_close(struct weir_stack *stack, int number)
+{
+    struct socket *socket = socket_get(stack, number);
+
+    return socket ? let_go(stack, socket, false) : WEIR_EBADF;
+}
+
+int weir_socket_abort(struct weir_stack *stack, int number)
+{
+    struct socket *socket = socket_get(stack, number);
+
+    return socket ? let_go(stack, socket, true) : WEIR_EBADF;
+}
+
+/* ---- Questions ------------------------------------------------------------------------------------------------ */
+
+static uint32_t stream_ready(const struct tcp_conn *tcp)
+{
+    bool has_ended = tcp->state == WEIR_STATE_CLOSED;
+    uint32_t ready = 0;
+
+    if (tcp_recv_readable(tcp) || tcp->fin_received || tcp->rcv_shut || has_ended)
+        ready |= WEIR_IN;
+    if (has_ended || tcp->fin_queued || (tcp_is_synchronised(tcp) && tcp_send_room(tcp)))
+        ready |= WEIR_OUT;
+    if (tcp->fin_received || has_ended)
+        ready |= WEIR_HUP;
+    if (tcp->error)
+        ready |= WEIR_ERR;
+    if (tcp->is_urgent_in)
+        ready |= WEIR_PRI;
+    if (tcp->notice)
+        ready |= WEIR_NOTICE;
+    return ready;
+}
+
+int weir_socket_ready(const struct weir_stack *stack, int number)
+{
+    const struct socket *socket = socket_get(stack, number);
+
+    if (!socket)
+        return WEIR_EBADF;
+    if (socket->is_listening)
+        return socket->queued ? WEIR_ACCEPT | WEIR_IN : 0;
+    if (socket->kind != WEIR_TCP)
+        return WEIR_OUT | (socket->datagrams.count ? WEIR_IN : 0);
+    return socket->conn ? (int)stream_ready(&socket->conn->tcp) : 0;
+}
+
+int weir_socket_take_error(struct weir_stack *stack, int number)
+{
+    int error;
+    struct conn *conn = get_stream(stack, number, &error);
+
+    if (!conn)
+        return error == WEIR_ENOTCONN ? 0 : error;
+    return take_error(&conn->tcp, 0);
+}
+
+int weir_socket_take_notice(struct weir_stack *stack, int number)
+{
+    int error;
+    struct conn *conn = get_stream(stack, number, &error);
+
+    if (!conn)
+        return error == WEIR_ENOTCONN ? 0 : error;
+    error = conn->tcp.notice;
+    conn->tcp.notice = 0;
+    return error;
+}
+
+int weir_socket_local(const struct weir_stack *stack, int number, struct weir_endpoint *local)
+{
+    const struct socket *socket = socket_get(stack, number);
+
+    if (!socket)
+        return WEIR_EBADF;
+    *local = socket->local;
+    if (socket->conn)
+        *local = (struct weir_endpoint){.addr = socket->conn->flow.key.local,
+                                        .port = socket->conn->flow.key.lport};
+    return 0;
+}
+
+int weir_socket_remote(const struct weir_stack *stack, int number, struct weir_endpoint *remote)
+{
+    const struct socket *socket = socket_get(stack, number);
+
+    if (!socket)
+        return WEIR_EBADF;
+    if (socket->conn)
+        *remote = (struct weir_endpoint){.addr = socket->conn->flow.key.remote,
+                                         .port = socket->conn->flow.key.rport};
+    else if (socket->kind != WEIR_TCP && socket->is_connected)
+        *remote = (struct weir_endpoint){.addr = socket->peer};
+    else
+        return WEIR_ENOTCONN;
+    return 0;
+}
+
+long weir_socket_urgent_left(const struct weir_stack *stack, int number)
+{
+    int error;
+    const struct conn *conn = get_stream(stack, number, &error);
+
+    if (!conn)
+        return error;
+    return conn->tcp.is_urgent_in ? (long)(conn->tcp.rcv_up - conn->tcp.rcv_read) : 0;
+}

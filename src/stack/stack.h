@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STACK_STACK_H
+#define STACK_STACK_H
+
+/* One host or router, inside. This folder is the only place that knows all layers: it gives packets
+ * that net delivers to the connection, listener or socket they are for, and sends what these have to
+ * say. The file of each job:
+ *
+ *   stack.c     create, destroy, the six calls   input.c     a packet comes up
+ *   flow.c      the one flow table               poll.c      what is due goes out
+ *   conn.c      life and death of connections    listener.c  half-open records, accept queues
+ *   socket.c    the application's calls          options.c   socket options
+ *   dgram.c     raw and echo sockets             rip.c       joins rip to protocol 200
+ *   control.c   interfaces, routes               inspect.c   the read-only view
+ *   profile.c   the settings of each profile */
+
+#include <base/list.h>
+#include <base/random.h>
+#include <base/siphash.h>
+#include <dgram/dgram.h>
+#include <net/net.h>
+#include <rip/rip.h>
+#include <store/table.h>
+#include <store/wheel.h>
+#include <tcp/halfopen.h>
+#include <tcp/timewait.h>
+#include <weir/inspect.h>
+
+#define STACK_QUANTUM (64u * 1024u)
+
+/* ---- Flows ------------------------------------------------------------------------------------------ */
+
+enum flow_kind { FLOW_CONN, FLOW_HALF_OPEN, FLOW_TIME_WAIT };
+
+struct flow_key {
+    struct weir_addr local, remote;
+    uint16_t lport, rport;
+};
+
+/* The head of everything that has a four-tuple; `timer.owner` is its enum flow_kind. */
+struct flow {
+    struct table_node node;
+    struct wheel_timer timer;
+    struct flow_key key;
+};
+
+struct socket;
+
+struct conn {
+    struct flow flow;
+    struct list_node work; /* on the dirty list or on an interface's blocked list */
+    struct net_path path;
+    uint32_t pseudo_sum;
+    bool is_in_table; /* else it has ended, and only its socket holds it */
+    struct socket *socket;
+    struct tcp_conn tcp;
+};
+
+struct half_open {
+    struct flow flow;
+    struct list_node age; /* the stack's, oldest first */
+    struct socket *listener;
+    struct tcp_halfopen record;
+};
+
+struct time_wait {
+    struct flow flow;
+    struct list_node age;
+    struct socket *socket; /* closed by the application; waits for this to end */
+    struct tcp_timewait record;
+};
+
+/* ---- Sockets ----------------------------------------------------------------------------------------- */
+
+/* Settings of sockets that differ from the stack's; shared by a listener and its children. */
+struct own_settings {
+    uint32_t references;
+    struct weir_tcp_settings tcp;
+};
+
+struct socket {
+    struct table_node port;     /* in stack->ports while bound or listening */
+    struct list_node event;     /* in stack->events */
+    struct list_node accept;    /* in the listener's queue until accepted */
+    struct list_node queue;     /* listener: complete connections */
+    int32_t number;
+    uint32_t events;            /* not reported yet */
+    uint64_t tag;
+    struct own_settings *own;   /* NULL: the stack's settings */
+    struct conn *conn;
+    struct time_wait *time_wait;
+    struct socket *listener;    /* until accepted */
+    struct weir_endpoint local; /* as bound */
+    struct weir_addr peer;      /* datagrams: as connected */
+    struct dgram_queue datagrams;
+    uint32_t queued, backlog;   /* listener */
+    uint32_t lent;              /* by send_begin or recv_peek */
+    int32_t linger;             /* milliseconds; -1: off; 0: abort */
+    uint16_t echo_id;
+    uint8_t kind;               /* enum weir_socket_kind */
+    uint8_t protocol;
+    bool is_bound, is_listening, is_closed, is_connected, no_notices;
+};
+
+/* ---- The stack ----------------------------------------------------------------------------------------- */
+
+struct weir_stack {
+    struct weir_stack_config config;
+    struct weir_counters counters;
+    struct alloc alloc;
+    struct ring_pool rings;
+    struct pool conns, half_opens, time_waits;
+    struct random random;
+    struct siphash_key flow_key, isn_key, port_key;
+    struct net *net;
+    struct rip *rip; /* NULL: no RIP */
+    struct wheel *wheel;
+    struct tcp_context tcp_context;
+    weir_time now;
+
+    struct table flows;
+    struct flow *last_flow; /* of the last segment; a cache of one */
+    struct list_node half_open_age, time_wait_age;
+    uint32_t conn_count, half_open_count, time_wait_count;
+
+    struct list_node dirty;
+    struct list_node *blocked; /* one list for each interface, the loopback's first */
+    int blocked_count;
+    int32_t turn_budget; /* frames left in this poll */
+
+    struct socket **sockets;
+    uint32_t socket_slots, socket_count, lowest_free;
+    struct table ports;
+    struct list_node events;
+    struct socket *raw[256];
+    uint16_t next_echo_id;
+    uint32_t port_counter;
+};
+
+/* flow.c */
+uint64_t flow_hash(const struct weir_stack *stack, const struct flow_key *key);
+struct flow *flow_find(struct weir_stack *stack, const struct flow_key *key);
+bool flow_add(struct weir_stack *stack, struct flow *flow, enum flow_kind kind);
+void flow_remove(struct weir_stack *stack, struct flow *flow);
+weir_seq flow_isn(const struct weir_stack *stack, const struct flow_key *key);
+/* RFC 6056: a local port that makes `key` unique; 0: none is left. */
+uint16_t flow_choose_port(struct weir_stack *stack, struct flow_key *key);
+
+/* conn.c */
+struct conn *conn_create(struct weir_stack *stack, const struct flow_key *key,
+                         struct socket *socket);
+/* Puts it on the dirty list: poll will ask for its plan. */
+void conn_mark(struct weir_stack *stack, struct conn *conn);
+/* After anything was done to the connection: passes events on, and takes it apart if it has ended and
+ * owes nothing more. The connection may be gone afterwards. */
+void conn_settle(struct weir_stack *stack, struct conn *conn);
+void conn_free(struct weir_stack *stack, struct conn *conn);
+void time_wait_free(struct weir_stack *stack, struct time_wait *record);
+/* Sends a segment that no connection remembers. */
+void conn_reply(struct weir_stack *stack, const struct flow_key *key,
+                const struct tcp_reply *reply, const struct weir_tcp_settings *settings);
+void conn_ports(const struct conn *conn, struct tcp_ports *ports);
+struct net_out conn_net_out(const struct weir_tcp_settings *settings, enum weir_why why);
+
+/* listener.c */
+struct socket *listener_find(const struct weir_stack *stack, const struct weir_addr *local,
+                             uint16_t port);
+enum weir_drop listener_input(struct weir_stack *stack, struct socket *listener,
+                              const struct flow_key *key, const struct tcp_segment *segment,
+                              weir_seq iss_floor);
+enum weir_drop half_open_input(struct weir_stack *stack, struct half_open *half,
+                               struct tcp_segment *segment);
+void half_open_expire(struct weir_stack *stack, struct half_open *half);
+void half_open_free(struct weir_stack *stack, struct half_open *half);
+/* Ends the listener's half-open records and the connections nobody accepted. */
+void listener_stop(struct weir_stack *stack, struct socket *listener);
+
+/* input.c */
+void input_frame(struct weir_stack *stack, int iface, const struct weir_frame *frame);
+enum weir_drop input_connection(struct weir_stack *stack, struct conn *conn,
+                                struct tcp_segment *segment);
+
+/* socket.c */
+struct socket *socket_get(const struct weir_stack *stack, int number); /* NULL: closed or none */
+struct socket *socket_create(struct weir_stack *stack, enum weir_socket_kind kind, int *error);
+void socket_free(struct weir_stack *stack, struct socket *socket);
+void socket_raise(struct weir_stack *stack, struct socket *socket, uint32_t events);
+/* The state machine has ended, and the application has closed it: the last event. */
+void socket_ended(struct weir_stack *stack, struct socket *socket);
+void socket_unbind(struct weir_stack *stack, struct socket *socket);
+
+/* options.c */
+const struct weir_tcp_settings *socket_settings(const struct weir_stack *stack,
+                                                const struct socket *socket);
+void settings_share(struct socket *from, struct socket *to);
+void settings_release(struct weir_stack *stack, struct socket *socket);
+
+/* dgram.c */
+void dgram_deliver(struct weir_stack *stack, const struct net_packet *packet);
+void dgram_icmp_error(struct weir_stack *stack, const struct net_packet *packet,
+                      const struct net_icmp_error *error);
+int dgram_open(struct weir_stack *stack, struct socket *socket, int protocol);
+void dgram_close(struct weir_stack *stack, struct socket *socket);
+
+/* rip.c */
+void rip_deliver(struct weir_stack *stack, const struct net_packet *packet);
+void rip_poll(struct weir_stack *stack);
+
+static inline void count_drop(struct weir_stack *stack, enum weir_drop reason)
+{
+    if (reason != WEIR_DROP_NONE)
+        stack->counters.drop[reason]++;
+}
+
+static inline bool memory_pressure(const struct weir_stack *stack)
+{
+    return stack->alloc.used > stack->alloc.budget - stack->alloc.budget / 8;
+}
+
+#endif
