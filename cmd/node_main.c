@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What vhost and vrouter have in common, which is all but one bit.
+ *
+ * Flags, then the lnx file, then the node's sockets, then the prompt until it ends. Each step that
+ * fails says why in one line on stderr and sets the exit status: 2 for wrong usage, 1 for a config
+ * that cannot be read, parsed or brought up, 0 else. Everything that happens at the prompt goes to
+ * stdout and never changes the status.
+ */
+
+#include <cmd/flags.h>
+#include <cmd/node_main.h>
+#include <cmd/repl/repl.h>
+#include <stdio.h>
+
+static int usage(const char *program, const char *error)
+{
+    char text[FLAGS_USAGE_TEXT];
+
+    fprintf(stderr, "%s: %s\n%s", program, error, flags_usage(program, text, sizeof text));
+    return 2;
+}
+
+static int run(const char *program, const struct flags *flags, const struct lnx *lnx)
+{
+    struct repl_options options = {flags->node.is_router, flags->log_level, program};
+    char error[NODE_ERROR_TEXT];
+    struct weir_host *host = node_open(lnx, &flags->node, error, sizeof error);
+    int status;
+
+    if (!host) {
+        fprintf(stderr, "%s: %s: %s\n", program, flags->config, error);
+        return 1;
+    }
+    if (flags->log_level >= LOG_INFO)
+        fprintf(stderr, "%s: %s: %zu interfaces, %zu neighbours\n", program, flags->config,
+                lnx->iface_count, lnx->neighbour_count);
+    status = repl_run(host, &options);
+    weir_host_destroy(host);
+    return status;
+}
+
+int node_main(int argc, char **argv, bool is_router)
+{
+    const char *program = is_router ? "vrouter" : "vhost";
+    char error[FLAGS_ERROR_TEXT];
+    char text[FLAGS_USAGE_TEXT];
+    struct lnx_error lnx_error;
+    struct flags flags;
+    struct lnx lnx;
+    int status;
+
+    if (flags_parse(argc, argv, &flags, error))
+        return usage(program, error);
+    if (flags.help) {
+        printf("%s", flags_usage(program, text, sizeof text));
+        return 0;
+    }
+    flags.node.is_router = is_router;
+    if (lnx_parse_file(flags.config, &lnx, &lnx_error)) {
+        fprintf(stderr, "%s: %s\n", program, lnx_error.text);
+        return 1;
+    }
+    status = run(program, &flags, &lnx);
+    lnx_done(&lnx);
+    return status;
+}
