@@ -197,6 +197,11 @@ int net_send(struct net *net, const struct net_path *path, const struct net_out 
     return error;
 }
 
+bool net_is_staged(const struct net *net)
+{
+    return net->touched_count > 0;
+}
+
 void net_flush(struct net *net, weir_time now)
 {
     for (uint32_t i = 0; i < net->touched_count; i++) {

@@ -113,8 +113,12 @@ void conn_settle(struct weir_stack *stack, struct conn *conn)
     uint32_t events = conn->tcp.events;
 
     conn->tcp.events = 0;
-    if (!socket->is_closed && events)
-        socket_raise(stack, socket, socket->no_notices ? events & ~(uint32_t)WEIR_NOTICE : events);
+    if (socket->no_notices)
+        events &= ~(uint32_t)WEIR_NOTICE;
+    if (socket->is_closed)
+        events &= WEIR_DELIVERED;
+    if (events)
+        socket_raise(stack, socket, events);
     /* What it still owes (a RST, the last ACK) leaves first; poll settles again. */
     if (conn->tcp.rst_due || conn->tcp.ack_now || conn->tcp.acks_owed)
         return;

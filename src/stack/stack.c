@@ -208,7 +208,7 @@ weir_time weir_stack_deadline(const struct weir_stack *stack)
 {
     weir_time deadline = wheel_deadline(stack->wheel);
 
-    if (!list_is_empty(&stack->dirty))
+    if (!list_is_empty(&stack->dirty) || net_is_staged(stack->net))
         return stack->now;
     if (net_iface_link(stack->net, NET_LOOPBACK)->ops->deadline(
             net_iface_link(stack->net, NET_LOOPBACK)) != WEIR_NEVER)

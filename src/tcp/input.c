@@ -340,9 +340,10 @@ static void fin_acked(struct tcp_conn *conn, weir_time now)
     case WEIR_STATE_LAST_ACK:
         tcp_fail(conn, 0);
         break;
-    default:
-        break;
+    default: /* known before */
+        return;
     }
+    conn->events |= WEIR_DELIVERED;
 }
 
 static enum weir_drop check_ack(struct tcp_conn *conn, struct tcp_segment *segment, weir_time now,
