@@ -6,16 +6,19 @@
  * destination that is not ours. Broadcasts never come here (RFC 1812 5.3.5.1 [1812-14]), nor do
  * martians (RFC 1812 5.3.7 [1812-15]) or source routes (RFC 1812 5.3.13.4 [1812-22]). The order is
  *
- *   route      none: unreachable 3/0, or 3/1 if the next hop is no neighbour  (RFC 1812 4.3.3.1 [1812-5])
- *   TTL        1 or less: time exceeded 11/0                                  (RFC 1812 5.3.1 [1812-2])
+ *   route      none: unreachable 3/0, or 3/1 if the next hop is no neighbour
+ *   TTL        1 or less: time exceeded 11/0
  *   drop rate  the `drop` command's dice
- *   size       too big for the link: 3/4 with its MTU if DF is set            (RFC 1812 5.2.7.1 [1812-6]),
- *              else cut; never reassembled here                               (RFC 1812 4.2.2.7 [1812-7])
+ *   size       too big for the link: 3/4 with its MTU if DF is set, else cut; never reassembled
  *   copy       one copy into the outgoing link's frame, TTL and checksum changed there
  *
- * The received bytes are never changed, so that an ICMP error quotes what came (RFC 1122 3.2.2
- * [1122-14]). DF stays as it was: RFC 6864 4.3 [6864-3]. No redirects are sent: RFC 1812 5.2.7.2
- * [1812-18] only says what one must look like; and no source quench: RFC 1812 4.3.3.3 [1812-20].
+ * RFC 1812 4.3.3.1 [1812-5], RFC 1812 5.3.1 [1812-2], RFC 1812 5.2.7.1 [1812-6],
+ * RFC 1812 4.2.2.7 [1812-7].
+ *
+ * The received bytes are never changed, so that an ICMP error quotes what came
+ * (RFC 1122 3.2.2 [1122-14]). DF stays as it was: RFC 6864 4.3 [6864-3]. No redirects are sent:
+ * RFC 1812 5.2.7.2 [1812-18] only says what one must look like; and no source quench:
+ * RFC 1812 4.3.3.3 [1812-20].
  *
  * The last 16 next hops are remembered by destination; the generation of the routes is part of the
  * entry, so that a change forgets them all. */
@@ -40,8 +43,7 @@ static int find_hop(struct net *net, uint32_t dst, struct net_hop *hop)
     addr = weir_addr_from4(dst);
     error = net_routes_resolve(net, &addr, hop);
     if (!error)
-        *cached =
-            (struct net_cached_hop){.dst = dst, .generation = net->generation, .hop = *hop};
+        *cached = (struct net_cached_hop){.dst = dst, .generation = net->generation, .hop = *hop};
     return error;
 }
 

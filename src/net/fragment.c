@@ -3,10 +3,11 @@
 /* Cutting a packet into fragments, for what we send and for what we forward.
  *
  * The packet is a header (options included) and a payload. Each fragment carries as many payload
- * bytes as the link takes, in multiples of 8 but for the last, in order; so their number is the least
- * possible (RFC 1812 4.2.2.7 [1812-7]). A packet that is a fragment itself keeps its offset, and its
- * last piece keeps its "more fragments" bit. The first fragment carries all options, later ones only
- * those with the copy bit (RFC 791 3.1, 3.2 [791-3]), padded with zero bytes to a multiple of 4.
+ * bytes as the link takes, in multiples of 8 but for the last, in order; so their number is the
+ * least possible (RFC 1812 4.2.2.7 [1812-7]). A packet that is a fragment itself keeps its offset,
+ * and its last piece keeps its "more fragments" bit. The first fragment carries all options, later
+ * ones only those with the copy bit (RFC 791 3.1, 3.2 [791-3]), padded with zero bytes to a
+ * multiple of 4.
  *
  * The transport checksum of a frame that came with it unfinished must be right before the packet is
  * cut; the input is borrowed and stays untouched, so the finished word is patched into the copies.

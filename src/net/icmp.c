@@ -3,28 +3,30 @@
 /* ICMP: echo requests are answered here; errors about our packets are taken apart for whoever sent
  * them; errors about others' packets are made here, if all the rules allow.
  *
- * Received. Length and checksum first. Echo request: the same data, id and sequence go back from the
- * address that was asked (RFC 1122 3.2.2.6 [1122-21], RFC 1812 4.3.3.6 [1812-11]), in fragments if the
- * link is small; one to a broadcast or multicast address is ignored (RFC 1122 3.2.2.6 [1122-22]).
- * Echo reply: delivered (RFC 1122 3.2.2.6 [1122-23]). Unreachable, time exceeded and parameter problem
- * are returned with what they quote (RFC 1122 3.2.2 [1122-15]) if it is a packet of ours, its first
- * fragment, with at least 8 bytes of transport header. Source quench and redirects are ignored (RFC
- * 6633; RFC 1122 3.2.2.2 [1122-18] is answered by believing none), as is everything unknown, among it
- * timestamps, information and mask requests (RFC 1122 3.2.2 [1122-13], RFC 1122 3.2.2.8 [1122-24]).
+ * Received. Length and checksum first. Echo request: the same data, id and sequence go back from
+ * the address that was asked (RFC 1122 3.2.2.6 [1122-21], RFC 1812 4.3.3.6 [1812-11]), in fragments
+ * if the link is small; one to a broadcast or multicast address is ignored
+ * (RFC 1122 3.2.2.6 [1122-22]). Echo reply: delivered (RFC 1122 3.2.2.6 [1122-23]). Unreachable,
+ * time exceeded and parameter problem are returned with what they quote (RFC 1122 3.2.2 [1122-15])
+ * if it is a packet of ours, its first fragment, with at least 8 bytes of transport header. Source
+ * quench and redirects are ignored (RFC 6633; RFC 1122 3.2.2.2 [1122-18] is answered by believing
+ * none), as is everything unknown, among it timestamps, information and mask requests
+ * (RFC 1122 3.2.2 [1122-13], RFC 1122 3.2.2.8 [1122-24]).
  *
- * Sent. Never about an ICMP error, a broadcast or multicast, a later fragment, or a source that is no
- * single host: RFC 1122 3.2.2 [1122-16], RFC 1812 4.3.2.7 [1812-8]; counted as ICMP_FORBIDDEN. Errors
- * quote the packet unchanged, up to 576 bytes in all: RFC 1122 3.2.2 [1122-14], RFC 1812 4.3.2.3
- * [1812-9]. Their source is the address that was asked if it is ours, else that of the interface they
- * leave by: RFC 1812 4.3.2.4 [1812-10]. Rate: a bucket of 50 that refills at 100 a second, held as one
- * time, at which it would be full again: RFC 1812 4.3.2.8 [1812-9]. */
+ * Sent. Never about an ICMP error, a broadcast or multicast, a later fragment, or a source that is
+ * no single host: RFC 1122 3.2.2 [1122-16], RFC 1812 4.3.2.7 [1812-8]; counted as ICMP_FORBIDDEN.
+ * Errors quote the packet unchanged, up to 576 bytes in all: RFC 1122 3.2.2 [1122-14],
+ * RFC 1812 4.3.2.3 [1812-9]. Their source is the address that was asked if it is ours, else that of
+ * the interface they leave by: RFC 1812 4.3.2.4 [1812-10]. Rate: a bucket of 50 that refills at 100
+ * a second, held as one time, at which it would be full again: RFC 1812 4.3.2.8 [1812-9]. */
 
 #include <assert.h>
 #include <net/internal.h>
 #include <string.h>
 #include <wire/icmp4.h>
 
-/* ---- Errors that we send ------------------------------------------------------------------------ */
+/* ---- Errors that we send ------------------------------------------------------------------------
+ * */
 
 static bool is_about_error(const struct ip4_header *ip, const uint8_t *packet, size_t length)
 {
@@ -63,8 +65,7 @@ static bool take_token(struct net *net, weir_time now)
 }
 
 /* From the address that was asked if it is ours, else from the outgoing interface's. */
-static int find_reply_path(const struct net *net, uint32_t from, uint32_t to,
-                           struct net_path *path)
+static int find_reply_path(const struct net *net, uint32_t from, uint32_t to, struct net_path *path)
 {
     struct weir_addr src = weir_addr_any4(), dst = weir_addr_from4(to);
 
@@ -93,8 +94,8 @@ static int send_error(struct net *net, const struct net_icmp_cause *cause,
     return net_send(net, path, &out, bytes, (uint32_t)(ICMP4_HEADER + message.body_length), now);
 }
 
-void net_icmp_error_send(struct net *net, const struct net_icmp_cause *cause,
-                         const uint8_t *packet, size_t length, weir_time now)
+void net_icmp_error_send(struct net *net, const struct net_icmp_cause *cause, const uint8_t *packet,
+                         size_t length, weir_time now)
 {
     struct weir_const_span span = {.data = packet, .length = length};
     struct ip4_header ip;
@@ -124,11 +125,12 @@ void net_unreachable(struct net *net, const struct net_packet *packet, uint8_t c
 {
     struct net_icmp_cause cause = {.type = ICMP4_UNREACHABLE, .code = code};
 
-    net_icmp_error_send(net, &cause, packet->header,
-                        (size_t)packet->header_length + packet->length, now);
+    net_icmp_error_send(net, &cause, packet->header, (size_t)packet->header_length + packet->length,
+                        now);
 }
 
-/* ---- Echo --------------------------------------------------------------------------------------- */
+/* ---- Echo ---------------------------------------------------------------------------------------
+ * */
 
 static int reply_whole(struct net *net, const struct net_path *path, const struct net_out *out,
                        const struct icmp4_message *reply, weir_time now)
@@ -195,7 +197,8 @@ static enum net_verdict input_echo(struct net *net, const struct net_packet *pac
     return NET_DONE;
 }
 
-/* ---- Errors that we receive ---------------------------------------------------------------------- */
+/* ---- Errors that we receive
+ * ---------------------------------------------------------------------- */
 
 static bool is_known_code(uint8_t type, uint8_t code)
 {
@@ -254,7 +257,8 @@ static enum net_verdict input_error(struct net *net, const struct net_packet *pa
     return NET_ICMP_ERROR;
 }
 
-/* ---- Input --------------------------------------------------------------------------------------- */
+/* ---- Input
+ * --------------------------------------------------------------------------------------- */
 
 enum net_verdict net_icmp_input(struct net *net, struct net_packet *packet, weir_time now,
                                 struct net_icmp_error *error)

@@ -2,21 +2,23 @@
 
 /* Interfaces and neighbours, and the life of struct net.
  *
- * An interface is a link with one address in one prefix. It is never removed, only taken down: a down
- * interface neither sends nor delivers, and routes through it are passed over (route.c). Interface
- * NET_LOOPBACK is not in the table; its link is net's own queue (loopback.c), it has no address, and
- * packets to any address of ours and to 127/8 leave through it and come back in: RFC 1122 3.2.1.3
- * [1122-6], nothing of 127/8 ever reaches a wire.
+ * An interface is a link with one address in one prefix. It is never removed, only taken down: a
+ * down interface neither sends nor delivers, and routes through it are passed over (route.c).
+ * Interface NET_LOOPBACK is not in the table; its link is net's own queue (loopback.c), it has no
+ * address, and packets to any address of ours and to 127/8 leave through it and come back in:
+ * RFC 1122 3.2.1.3 [1122-6], nothing of 127/8 ever reaches a wire.
  *
- * A neighbour says which frame tag reaches an address. An interface without neighbours is a wire with
- * somebody at every on-link address, all of them at tag 0. Neighbours are kept in the order they came,
- * since `ln` lists them so; look-ups walk that array, and only when a path is made or forwarding's
- * cache misses. The check of the sender's tag, which is per packet, remembers the last good tag.
+ * A neighbour says which frame tag reaches an address. An interface without neighbours is a wire
+ * with somebody at every on-link address, all of them at tag 0. Neighbours are kept in the order
+ * they came, since `ln` lists them so; look-ups walk that array, and only when a path is made or
+ * forwarding's cache misses. The check of the sender's tag, which is per packet, remembers the last
+ * good tag.
  *
  * Whatever changes how a peer is reached (an interface's state, a neighbour, a route) raises the
  * generation, which makes every net_path stale at once (RFC 1812 5.3.12.3 [1812-17]).
  *
- * Limits: WEIR_IFACES_MAX interfaces; links of less than 68 bytes are refused (RFC 791 3.2 [791-2]). */
+ * Limits: WEIR_IFACES_MAX interfaces; links of less than 68 bytes are refused
+ * (RFC 791 3.2 [791-2]). */
 
 #include <assert.h>
 #include <net/internal.h>
@@ -98,7 +100,8 @@ void net_changed(struct net *net)
         net->generation = 1;
 }
 
-/* ---- Interfaces ------------------------------------------------------------------------------- */
+/* ---- Interfaces -------------------------------------------------------------------------------
+ * */
 
 bool net_iface_exists(const struct net *net, int iface)
 {
@@ -146,8 +149,8 @@ int net_add_iface(struct net *net, const char *name, struct weir_link *link,
         return WEIR_EINVAL;
     if (net_iface_named(net, name) >= 0)
         return WEIR_EEXIST;
-    ifaces = net_table_grow(net->alloc, net->ifaces, (size_t)net->iface_count, &room,
-                            sizeof(*ifaces));
+    ifaces =
+        net_table_grow(net->alloc, net->ifaces, (size_t)net->iface_count, &room, sizeof(*ifaces));
     if (!ifaces)
         return WEIR_ENOMEM;
     net->ifaces = ifaces;
@@ -233,7 +236,8 @@ void net_touch(struct net *net, int iface)
     net->touched[net->touched_count++] = (int16_t)iface;
 }
 
-/* ---- Whose address is it? ---------------------------------------------------------------------- */
+/* ---- Whose address is it? ----------------------------------------------------------------------
+ * */
 
 int net_own4(const struct net *net, uint32_t addr)
 {
@@ -249,7 +253,8 @@ int net_is_own(const struct net *net, const struct weir_addr *addr)
     return weir_addr_is4(addr) ? net_own4(net, weir_addr_to4(addr)) : WEIR_ENOENT;
 }
 
-/* Both forms, all ones and the old all zeros (RFC 1122 3.3.6 [1122-30]); a /31 or /32 has neither. */
+/* Both forms, all ones and the old all zeros (RFC 1122 3.3.6 [1122-30]); a /31 or /32 has neither.
+ * */
 bool net_iface_broadcast4(const struct net_iface *iface, uint32_t addr)
 {
     return iface->last4 - iface->first4 >= 3 && addr != iface->addr4 &&
@@ -274,7 +279,8 @@ bool net_is_group(const struct net *net, const struct weir_addr *addr)
     return net_is_multicast4(weir_addr_to4(addr)) || net_is_broadcast4(net, weir_addr_to4(addr));
 }
 
-/* ---- Neighbours -------------------------------------------------------------------------------- */
+/* ---- Neighbours --------------------------------------------------------------------------------
+ * */
 
 static struct weir_neighbour_row *find_neighbour(const struct net *net, int iface,
                                                  const struct weir_addr *addr)
@@ -292,8 +298,7 @@ int net_add_neighbour(struct net *net, int iface, const struct weir_addr *addr, 
 {
     struct weir_neighbour_row *rows;
 
-    if (!net_iface_exists(net, iface) || !weir_addr_is4(addr) ||
-        !net_is_wire4(weir_addr_to4(addr)))
+    if (!net_iface_exists(net, iface) || !weir_addr_is4(addr) || !net_is_wire4(weir_addr_to4(addr)))
         return WEIR_EINVAL;
     rows = find_neighbour(net, iface, addr);
     if (rows) {

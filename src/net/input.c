@@ -10,20 +10,21 @@
  *
  * One function a check, in this order; each returns the drop reason, and the first that is not NONE
  * ends the walk. A frame is counted as received before anything is looked at, and if dropped, once.
- * Every failure is silent but a malformed option, which its sender is told of (RFC 1122 3.2.2.5
- * [1122-20]). RFC 1812 5.2.2 [1812-1], RFC 1122 3.2.1.1 [1122-1], RFC 1122 3.2.1.2 [1122-2].
+ * Every failure is silent but a malformed option, which its sender is told of
+ * (RFC 1122 3.2.2.5 [1122-20]). RFC 1812 5.2.2 [1812-1], RFC 1122 3.2.1.1 [1122-1],
+ * RFC 1122 3.2.1.2 [1122-2].
  *
- * TTL: only forwarding looks at it (RFC 1812 4.2.2.9 [1812-3], RFC 1122 3.2.1.7 [1122-9]), except that
- * a packet which arrives with 0 should not have been sent and is dropped.
- * Sources: not 0/8, 127/8 from a wire, multicast, class E or a broadcast address of ours (RFC 1122
- * 3.2.1.3 [1122-4]), nor one of ours with a destination of ours, which comes by the loopback only.
- * Options: unknown ones are ignored (RFC 1122 3.2.1.8 [1122-10]), malformed ones drop the packet, and so
- * do source routes, by policy (RFC 1122 3.2.1.8c [1122-11], RFC 1812 5.3.13.4 [1812-22], RFC 7126).
- * Destinations: any own address whichever interface the packet came in on, that is the weak host model
- * (RFC 1812 5.2.3 [1812-19], RFC 1122 3.3.4.2 [1122-29]); broadcasts in all forms of the interface they
- * came in on (RFC 1122 3.3.6 [1122-30]); of multicast 224.0.0.1 alone (RFC 1122 3.3.7 [1122-31]). A
- * host drops the rest (RFC 1122 3.2.1.3 [1122-3]); forwarding is a setting, off by default and never
- * guessed (RFC 1122 3.1 [1122-32]). */
+ * TTL: only forwarding looks at it (RFC 1812 4.2.2.9 [1812-3], RFC 1122 3.2.1.7 [1122-9]), except
+ * that a packet which arrives with 0 should not have been sent and is dropped. Sources: not 0/8,
+ * 127/8 from a wire, multicast, class E or a broadcast address of ours (RFC 1122 3.2.1.3 [1122-4]),
+ * nor one of ours with a destination of ours, which comes by the loopback only. Options: unknown
+ * ones are ignored (RFC 1122 3.2.1.8 [1122-10]), malformed ones drop the packet, and so do source
+ * routes, by policy (RFC 1122 3.2.1.8c [1122-11], RFC 1812 5.3.13.4 [1812-22], RFC 7126).
+ * Destinations: any own address whichever interface the packet came in on, that is the weak host
+ * model (RFC 1812 5.2.3 [1812-19], RFC 1122 3.3.4.2 [1122-29]); broadcasts in all forms of the
+ * interface they came in on (RFC 1122 3.3.6 [1122-30]); of multicast 224.0.0.1 alone
+ * (RFC 1122 3.3.7 [1122-31]). A host drops the rest (RFC 1122 3.2.1.3 [1122-3]); forwarding is a
+ * setting, off by default and never guessed (RFC 1122 3.1 [1122-32]). */
 
 #include <assert.h>
 #include <base/checksum.h>
@@ -39,7 +40,8 @@
 
 enum destination { TO_US, TO_GROUP, TO_OTHERS };
 
-/* ---- The checks, in order -------------------------------------------------------------------------- */
+/* ---- The checks, in order
+ * -------------------------------------------------------------------------- */
 
 static enum weir_drop check_iface(struct net *net, const struct net_arrival *arrival)
 {
@@ -145,7 +147,8 @@ static enum weir_drop check_destination(const struct net *net, const struct net_
     return WEIR_DROP_NONE;
 }
 
-/* ---- Delivery ---------------------------------------------------------------------------------------- */
+/* ---- Delivery
+ * ---------------------------------------------------------------------------------------- */
 
 static void fill_packet(const struct net_arrival *arrival, const struct ip4_header *ip,
                         const uint8_t *bytes, struct net_packet *packet)
@@ -157,8 +160,8 @@ static void fill_packet(const struct net_arrival *arrival, const struct ip4_head
     packet->payload = bytes + ip->header_length;
     packet->header_length = ip->header_length;
     packet->length = (uint32_t)ip->total_length - ip->header_length;
-    packet->pseudo_sum =
-        checksum_add_u32(checksum_add_u32((uint32_t)ip->protocol + packet->length, ip->src), ip->dst);
+    packet->pseudo_sum = checksum_add_u32(
+        checksum_add_u32((uint32_t)ip->protocol + packet->length, ip->src), ip->dst);
     packet->iface = arrival->iface;
     packet->protocol = ip->protocol;
     packet->ttl = ip->ttl;
@@ -215,7 +218,8 @@ void net_release(struct net *net, struct net_packet *packet)
     packet->reassembly = NULL;
 }
 
-/* ---- The walk ------------------------------------------------------------------------------------------ */
+/* ---- The walk
+ * ------------------------------------------------------------------------------------------ */
 
 static void count_arrival(struct net *net, const struct net_arrival *arrival)
 {
@@ -246,8 +250,7 @@ static enum weir_drop check(struct net *net, struct net_arrival *arrival,
 enum net_verdict net_input(struct net *net, int iface, const struct weir_frame *frame,
                            weir_time now, struct net_packet *packet, struct net_icmp_error *error)
 {
-    struct net_arrival arrival = {
-        .frame = frame, .bytes = frame->data, .now = now, .iface = iface};
+    struct net_arrival arrival = {.frame = frame, .bytes = frame->data, .now = now, .iface = iface};
     enum destination destination;
     enum weir_drop drop;
 

@@ -9,18 +9,18 @@
 #include <net/net.h>
 #include <wire/ip4.h>
 
-#define NET_TABLE_FIRST 8u         /* first capacity of a growing table */
-#define NET_RESOLVE_TRIES 16u      /* routes tried for one destination, gateways included */
-#define NET_FORWARD_CACHE 16u      /* destinations whose next hop forwarding remembers */
-#define NET_ID_BUCKETS 64u         /* counters of IP identifications */
-#define NET_LINK_MTU_MIN 68u       /* RFC 791 3.2 */
+#define NET_TABLE_FIRST 8u    /* first capacity of a growing table */
+#define NET_RESOLVE_TRIES 16u /* routes tried for one destination, gateways included */
+#define NET_FORWARD_CACHE 16u /* destinations whose next hop forwarding remembers */
+#define NET_ID_BUCKETS 64u    /* counters of IP identifications */
+#define NET_LINK_MTU_MIN 68u  /* RFC 791 3.2 */
 #define NET_FRAGMENT_TIMEOUT (60 * WEIR_SECOND)
-#define NET_DATAGRAMS_MAX 64u      /* datagrams being put together */
-#define NET_PIECES_MAX 512u        /* fragments of one datagram */
+#define NET_DATAGRAMS_MAX 64u            /* datagrams being put together */
+#define NET_PIECES_MAX 512u              /* fragments of one datagram */
 #define NET_ICMP_INTERVAL (10 * WEIR_MS) /* one ICMP error each: 100/s */
 #define NET_ICMP_BURST 50
-#define NET_ICMP_PACKET_MAX 576u   /* RFC 1812 4.3.2.3 */
-#define NET_ICMP_TOS 0xc0u         /* internetwork control: RFC 1812 4.3.2.5 */
+#define NET_ICMP_PACKET_MAX 576u /* RFC 1812 4.3.2.3 */
+#define NET_ICMP_TOS 0xc0u       /* internetwork control: RFC 1812 4.3.2.5 */
 
 struct net_iface {
     char name[WEIR_IFACE_NAME];
@@ -185,8 +185,8 @@ struct net_icmp_cause {
 
 /* Sends an error about the packet at `packet`, of which `length` bytes are at hand, if all rules
  * allow. */
-void net_icmp_error_send(struct net *net, const struct net_icmp_cause *cause,
-                         const uint8_t *packet, size_t length, weir_time now);
+void net_icmp_error_send(struct net *net, const struct net_icmp_cause *cause, const uint8_t *packet,
+                         size_t length, weir_time now);
 enum net_verdict net_icmp_input(struct net *net, struct net_packet *packet, weir_time now,
                                 struct net_icmp_error *error);
 

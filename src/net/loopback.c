@@ -5,10 +5,11 @@
  *   begin -> lent -> commit -> staged -> flush -> ready -> receive -> taken -> (next receive) freed
  *
  * Each frame is one allocation of the stack's, its head followed by its bytes. Frames lie on three
- * lists: staged (committed, not flushed), ready (visible to receive) and taken (handed out by the last
- * receive, and valid until the next). All of them count against NET_LOOPBACK_QUEUE_BYTES, heads
- * included; begin says WEIR_EAGAIN at the limit or when memory is short. Traffic to an own address is so
- * never a call into input from output, and a stack that talks to itself is bounded like any other.
+ * lists: staged (committed, not flushed), ready (visible to receive) and taken (handed out by the
+ * last receive, and valid until the next). All of them count against NET_LOOPBACK_QUEUE_BYTES,
+ * heads included; begin says WEIR_EAGAIN at the limit or when memory is short. Traffic to an own
+ * address is so never a call into input from output, and a stack that talks to itself is bounded
+ * like any other.
  *
  * Unfinished transport checksums are taken and given as they are: nothing can be damaged here. */
 
@@ -20,7 +21,7 @@
 struct item {
     struct list_node node;
     struct weir_frame frame;
-    size_t bytes; /* of this allocation */
+    size_t bytes;     /* of this allocation */
     uint64_t words[]; /* the packet */
 };
 

@@ -3,28 +3,30 @@
 /* Sending: the fast path that TCP uses for each segment, and whole payloads.
  *
  * net_begin lends a frame from the path's link and writes the header but for total length and
- * checksum; the caller fills the payload in place; net_commit writes those two and stages the frame.
- * No look-up, no copy of the header: the path has all that is needed. The checksum is summed over the
- * 20 bytes as five native words, since the sum does not depend on byte order (RFC 1071 2).
+ * checksum; the caller fills the payload in place; net_commit writes those two and stages the
+ * frame. No look-up, no copy of the header: the path has all that is needed. The checksum is summed
+ * over the 20 bytes as five native words, since the sum does not depend on byte order (RFC 1071 2).
  *
- * Interfaces on which something was staged are on the touched list, each once, so that net_flush costs
- * what was touched and not what exists.
+ * Interfaces on which something was staged are on the touched list, each once, so that net_flush
+ * costs what was touched and not what exists.
  *
- * Identifications: RFC 6864 4.1 [6864-1], a packet that may not be fragmented is sent with 0. RFC 6864
- * 4.3 [6864-2], any other takes the next number of the counter that its source, destination and
- * protocol hash to (64 counters), sent through a permutation of 0..65535 that is keyed per stack and
- * counter: unique for 65,536 packets in a row and not to be guessed. Nothing of ours but ICMP, raw
- * datagrams and RIP is sent so, hence 65,536 in two minutes of one triple is far away.
+ * Identifications: RFC 6864 4.1 [6864-1], a packet that may not be fragmented is sent with 0.
+ * RFC 6864 4.3 [6864-2], any other takes the next number of the counter that its source,
+ * destination and protocol hash to (64 counters), sent through a permutation of 0..65535 that is
+ * keyed per stack and counter: unique for 65,536 packets in a row and not to be guessed. Nothing of
+ * ours but ICMP, raw datagrams and RIP is sent so, hence 65,536 in two minutes of one triple is far
+ * away.
  *
- * Payloads that do not fit the link are cut (fragment.c) unless they must not be: RFC 1122 3.3.3
- * [1122-28], RFC 791 3.1 [791-4]. The TTL is never 0: RFC 1122 3.2.1.7 [1122-9]. */
+ * Payloads that do not fit the link are cut (fragment.c) unless they must not be:
+ * RFC 1122 3.3.3 [1122-28], RFC 791 3.1 [791-4]. The TTL is never 0: RFC 1122 3.2.1.7 [1122-9]. */
 
 #include <assert.h>
 #include <base/checksum.h>
 #include <net/internal.h>
 #include <string.h>
 
-/* ---- Identifications ---------------------------------------------------------------------------- */
+/* ---- Identifications ----------------------------------------------------------------------------
+ * */
 
 /* Four Feistel rounds over two bytes: a permutation, whatever the round function is. */
 static uint16_t permute(const struct siphash_key *key, uint8_t bucket, uint16_t number)
@@ -53,7 +55,8 @@ uint16_t net_next_id(struct net *net, uint32_t src, uint32_t dst, uint8_t protoc
     return permute(&net->id_key, bucket, net->ids[bucket]++);
 }
 
-/* ---- Frames -------------------------------------------------------------------------------------- */
+/* ---- Frames
+ * -------------------------------------------------------------------------------------- */
 
 int net_lend(struct net *net, const struct net_hop *hop, uint32_t bytes, weir_time now,
              struct weir_frame *frame)
@@ -149,7 +152,8 @@ void net_abort(struct net *net, const struct net_path *path, struct net_frame *f
     link->ops->abort(link, &frame->frame);
 }
 
-/* ---- Whole payloads ------------------------------------------------------------------------------ */
+/* ---- Whole payloads
+ * ------------------------------------------------------------------------------ */
 
 static int send_whole(struct net *net, const struct net_path *path, const struct net_out *out,
                       const void *payload, uint32_t length, weir_time now)

@@ -7,9 +7,9 @@
  * whatever the state of the interface that has the address.
  *
  * Sources. A source that is given must be ours (RFC 1122 3.2.1.3 [1122-5]); otherwise it is the
- * address of the outgoing interface. 127/8 may be a source only on the loopback (RFC 1122 3.2.1.3
- * [1122-6]). Destinations that are no single host (broadcast, multicast, 0/8, class E) have no path:
- * links here reach one neighbour at a time. */
+ * address of the outgoing interface. 127/8 may be a source only on the loopback
+ * (RFC 1122 3.2.1.3 [1122-6]). Destinations that are no single host (broadcast, multicast, 0/8,
+ * class E) have no path: links here reach one neighbour at a time. */
 
 #include <base/checksum.h>
 #include <net/internal.h>

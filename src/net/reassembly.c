@@ -3,24 +3,26 @@
 /* Putting fragments together again (RFC 791 3.2, RFC 815, RFC 1122 3.3.2).
  *
  * A datagram is known by source, destination, protocol and identification: RFC 815 3 [815-1]. Its
- * pieces lie on a list in order of offset and never overlap; what is between them are the holes. RFC
- * 815 keeps the holes and this keeps the pieces, which say the same, and more: that a fragment came
- * twice. The datagram is done when its last piece is known and the bytes held are as many as its length
- * says, which is when there is no hole; then the pieces are copied into one run of memory, behind the
- * header of the first. Memory is held for bytes that came, never for bytes that were promised.
+ * pieces lie on a list in order of offset and never overlap; what is between them are the holes.
+ * RFC 815 keeps the holes and this keeps the pieces, which say the same, and more: that a fragment
+ * came twice. The datagram is done when its last piece is known and the bytes held are as many as
+ * its length says, which is when there is no hole; then the pieces are copied into one run of
+ * memory, behind the header of the first. Memory is held for bytes that came, never for bytes that
+ * were promised.
  *
- * Refused: pieces of no bytes, of no multiple of 8 in the middle, past 65,535 in all: RFC 815 -
- * [815-2]; of TCP at offset 8, since its flags would hide there (RFC 1858): RFC 5722 [815-3]. A piece
- * equal in place to one that is held is a duplicate and ignored if its bytes are equal too; any other
- * overlap, and ends that contradict each other, ruin the datagram: RFC 5722 4 [8200-8]. What is held is
- * given up and counted, and the ruined datagram keeps its place, empty, until its time is over, so that
- * its later fragments are refused too and not taken for a new datagram.
+ * Refused: pieces of no bytes, of no multiple of 8 in the middle, past 65,535 in all:
+ * RFC 815 - [815-2]; of TCP at offset 8, since its flags would hide there (RFC 1858):
+ * RFC 5722 [815-3]. A piece equal in place to one that is held is a duplicate and ignored if its
+ * bytes are equal too; any other overlap, and ends that contradict each other, ruin the datagram:
+ * RFC 5722 4 [8200-8]. What is held is given up and counted, and the ruined datagram keeps its
+ * place, empty, until its time is over, so that its later fragments are refused too and not taken
+ * for a new datagram.
  *
- * Limits: 60 s from the first fragment, whatever the TTL: RFC 1122 3.3.2 [1122-8], answered with time
- * exceeded 11/1 if the first fragment is there; 64 datagrams; 512 pieces each; config's
+ * Limits: 60 s from the first fragment, whatever the TTL: RFC 1122 3.3.2 [1122-8], answered with
+ * time exceeded 11/1 if the first fragment is there; 64 datagrams; 512 pieces each; config's
  * reassembly_budget bytes. At the limits the oldest datagram goes, each of its pieces counted. The
- * longest datagram is 65,535 bytes: RFC 1122 3.3.2 [1122-7], RFC 791 3.2 [791-2]. Cost: a look through 64
- * datagrams at most, and the list from its end, so in-order arrival is one step.
+ * longest datagram is 65,535 bytes: RFC 1122 3.3.2 [1122-7], RFC 791 3.2 [791-2]. Cost: a look
+ * through 64 datagrams at most, and the list from its end, so in-order arrival is one step.
  *
  * Time is exact: datagrams are in order of arrival, and the head has the next deadline. */
 
@@ -41,13 +43,13 @@ struct datagram {
     struct list_node pieces; /* by offset */
     weir_time deadline;
     uint32_t src, dst;
-    uint32_t held;           /* payload bytes at hand */
-    uint32_t total;          /* payload bytes of the whole; 0: not known yet */
-    uint32_t count;          /* pieces */
-    enum weir_drop ruin;     /* NONE, or why it is ruined */
+    uint32_t held;       /* payload bytes at hand */
+    uint32_t total;      /* payload bytes of the whole; 0: not known yet */
+    uint32_t count;      /* pieces */
+    enum weir_drop ruin; /* NONE, or why it is ruined */
     uint16_t id;
     uint8_t protocol;
-    uint8_t header_length;   /* 0: the first fragment has not come */
+    uint8_t header_length; /* 0: the first fragment has not come */
     uint8_t header[IP4_HEADER_MAX];
 };
 
@@ -73,7 +75,8 @@ void net_reassembly_init(struct net_reassembly *reassembly)
     list_init(&reassembly->datagrams);
 }
 
-/* ---- Giving up ------------------------------------------------------------------------------------ */
+/* ---- Giving up
+ * ------------------------------------------------------------------------------------ */
 
 static void piece_free(struct net *net, struct datagram *datagram, struct piece *piece)
 {
@@ -138,7 +141,8 @@ static bool make_room(struct net *net, size_t bytes, const struct datagram *spar
     return all->bytes + bytes <= net->config.reassembly_budget;
 }
 
-/* ---- Finding and making ------------------------------------------------------------------------------ */
+/* ---- Finding and making
+ * ------------------------------------------------------------------------------ */
 
 static struct datagram *find_datagram(struct net *net, const struct ip4_header *ip)
 {
@@ -182,7 +186,8 @@ static struct datagram *make_datagram(struct net *net, const struct net_arrival 
     return datagram;
 }
 
-/* ---- One fragment ------------------------------------------------------------------------------------ */
+/* ---- One fragment
+ * ------------------------------------------------------------------------------------ */
 
 static enum weir_drop check_part(const struct ip4_header *ip, const struct part *part)
 {
@@ -215,7 +220,8 @@ static bool is_duplicate(const struct piece *piece, const struct part *part)
            memcmp(piece->data, part->data, part->to - part->from) == 0;
 }
 
-/* The node behind which the part belongs. *drop: NONE, or FRAGMENT_OVERLAP. A duplicate gives NULL. */
+/* The node behind which the part belongs. *drop: NONE, or FRAGMENT_OVERLAP. A duplicate gives NULL.
+ * */
 static struct list_node *find_place(struct datagram *datagram, const struct part *part,
                                     enum weir_drop *drop)
 {
@@ -266,8 +272,8 @@ static void note_part(struct datagram *datagram, const struct net_arrival *arriv
 }
 
 /* Returns whether the datagram has grown. */
-static bool take_part(struct net *net, struct datagram *datagram,
-                      const struct net_arrival *arrival, const struct part *part)
+static bool take_part(struct net *net, struct datagram *datagram, const struct net_arrival *arrival,
+                      const struct part *part)
 {
     struct list_node *after;
     enum weir_drop drop;
@@ -295,7 +301,8 @@ static bool take_part(struct net *net, struct datagram *datagram,
     return true;
 }
 
-/* ---- The whole --------------------------------------------------------------------------------------- */
+/* ---- The whole
+ * --------------------------------------------------------------------------------------- */
 
 static void write_whole(struct datagram *datagram, uint8_t *bytes)
 {
@@ -361,7 +368,8 @@ struct net_whole *net_reassemble(struct net *net, const struct net_arrival *arri
     return finish(net, datagram);
 }
 
-/* ---- Time --------------------------------------------------------------------------------------------- */
+/* ---- Time
+ * --------------------------------------------------------------------------------------------- */
 
 static void report_timeout(struct net *net, struct datagram *datagram, weir_time now)
 {

@@ -2,8 +2,9 @@
 
 /* The routing table: local, static and RIP routes, and the next hop of a destination.
  *
- * Problem: the longest matching prefix, fast, over 128-bit prefixes; a listing in a fixed order; and
- * changes that RIP makes one by one. Idea: each route is one object on two sorted arrays of pointers.
+ * Problem: the longest matching prefix, fast, over 128-bit prefixes; a listing in a fixed order;
+ * and changes that RIP makes one by one. Idea: each route is one object on two sorted arrays of
+ * pointers.
  *
  *   by_row    kind (local, RIP, static), prefix, length           what `lr` shows
  *   by_match  length (longest first), prefix, preference, iface   what look-up walks
@@ -11,21 +12,22 @@
  * In by_match all routes of one length are neighbours, sorted by prefix, so a look-up takes each
  * length in turn: a binary search in its run for the destination cut to that length, then the equal
  * prefixes in order of preference: local, static, RIP. Cost: lengths in use x log(routes); a change
- * moves pointers, O(routes). RFC 1812 5.2.4.3 [1812-12], RFC 1122 3.3.1.1 [1122-25] (on-link is what a
- * connected prefix holds, and needs no router).
+ * moves pointers, O(routes). RFC 1812 5.2.4.3 [1812-12], RFC 1122 3.3.1.1 [1122-25] (on-link is
+ * what a connected prefix holds, and needs no router).
  *
  * Resolution: a local route gives the interface, and the destination must be a neighbour there. A
- * static or RIP route gives a gateway, which is looked up in the same table again. Routes that end in
- * a down interface are passed over, so that a less good route takes their place (RFC 1122 3.3.1.2
- * [1122-26], RFC 1812 5.3.12.3 [1812-17]); if nothing is left the answer is "down" rather than "no
- * route". Gateways behind gateways, and loops among them, are bounded by NET_RESOLVE_TRIES route
- * attempts for one destination. */
+ * static or RIP route gives a gateway, which is looked up in the same table again. Routes that end
+ * in a down interface are passed over, so that a less good route takes their place
+ * (RFC 1122 3.3.1.2 [1122-26], RFC 1812 5.3.12.3 [1812-17]); if nothing is left the answer is
+ * "down" rather than "no route". Gateways behind gateways, and loops among them, are bounded by
+ * NET_RESOLVE_TRIES route attempts for one destination. */
 
 #include <assert.h>
 #include <net/internal.h>
 #include <string.h>
 
-/* ---- Order ------------------------------------------------------------------------------------- */
+/* ---- Order -------------------------------------------------------------------------------------
+ * */
 
 static int compare_numbers(uint32_t a, uint32_t b)
 {
@@ -91,7 +93,8 @@ static size_t lower_bound(struct net_route *const *array, size_t count,
     return low;
 }
 
-/* ---- Change ------------------------------------------------------------------------------------ */
+/* ---- Change ------------------------------------------------------------------------------------
+ * */
 
 static void array_insert(struct net_route **array, size_t count, struct net_route *route,
                          compare_fn *compare)
@@ -257,7 +260,8 @@ int net_route_row(const struct net *net, size_t index, struct weir_route_row *ro
     return 0;
 }
 
-/* ---- Look-up ------------------------------------------------------------------------------------ */
+/* ---- Look-up ------------------------------------------------------------------------------------
+ * */
 
 struct resolution {
     unsigned tries;

@@ -7,10 +7,10 @@
  *   |   rest: id and sequence, MTU, …    |
  *   |   body: echo data, or a quote      |
  *
- * The checksum covers the whole message, with no pseudo-header, and a body of odd length is summed as
- * if a zero byte followed: RFC 792 all [792-1]. A message is made in one pass: the body is copied and
- * summed together. The "rest" is one number here; what it means depends on the type and is known to
- * src/net/icmp.c and to the stack's echo sockets. */
+ * The checksum covers the whole message, with no pseudo-header, and a body of odd length is summed
+ * as if a zero byte followed: RFC 792 all [792-1]. A message is made in one pass: the body is
+ * copied and summed together. The "rest" is one number here; what it means depends on the type and
+ * is known to src/net/icmp.c and to the stack's echo sockets. */
 
 #include <base/bytes.h>
 #include <base/checksum.h>

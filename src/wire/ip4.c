@@ -10,14 +10,15 @@
  *   |                    destination address                      |
  *   |            options, up to 40 bytes, padded to 4             |
  *
- * ip4_parse looks only at what decides whether the rest can be read at all: the frame holds 20 bytes,
- * the version is 4, 20 <= header length <= total length <= frame length. Anything beyond the total
- * length is padding of the link and ignored. ip4_parse_quote does the same for a packet quoted by an
- * ICMP error, of which only the beginning is at hand. Whether addresses, options and TTL make sense
- * is policy and lives in src/net.
+ * ip4_parse looks only at what decides whether the rest can be read at all: the frame holds 20
+ * bytes, the version is 4, 20 <= header length <= total length <= frame length. Anything beyond the
+ * total length is padding of the link and ignored. ip4_parse_quote does the same for a packet
+ * quoted by an ICMP error, of which only the beginning is at hand. Whether addresses, options and
+ * TTL make sense is policy and lives in src/net.
  *
- * RFC 791 3.1 [791-1], RFC 1812 5.2.2 [1812-1], RFC 1122 3.2.1.1 [1122-1], RFC 1122 3.2.1.2 [1122-2],
- * RFC 1812 4.2.2.5 [1812-4] (the checksum is mended, not computed anew, with equation 3 of RFC 1624). */
+ * RFC 791 3.1 [791-1], RFC 1812 5.2.2 [1812-1], RFC 1122 3.2.1.1 [1122-1],
+ * RFC 1122 3.2.1.2 [1122-2], RFC 1812 4.2.2.5 [1812-4] (the checksum is mended, not computed anew,
+ * with equation 3 of RFC 1624). */
 
 #include <base/bytes.h>
 #include <base/checksum.h>

@@ -2,10 +2,11 @@
 
 /* Whole packets as one struct, for tests, captures and traces: parse, emit, print.
  *
- * A packet is taken apart as far as this library speaks: IPv4, then TCP or ICMP if the packet is not a
- * later fragment; everything behind is the payload. Parsing judges only whether the lengths fit
- * together, and says of checksums whether they held; of IP options it knows the length. Emitting makes
- * lengths and sums; a fragment's transport header is emitted as told, with the sum over what is there.
+ * A packet is taken apart as far as this library speaks: IPv4, then TCP or ICMP if the packet is
+ * not a later fragment; everything behind is the payload. Parsing judges only whether the lengths
+ * fit together, and says of checksums whether they held; of IP options it knows the length.
+ * Emitting makes lengths and sums; a fragment's transport header is emitted as told, with the sum
+ * over what is there.
  *
  * Printed lines look like tcpdump's, since that is what readers of traces have in their eyes:
  *
@@ -31,7 +32,8 @@
 #define OPTION_MSS 2
 #define OPTION_MSS_BYTES 4u
 
-/* ---- Parse -------------------------------------------------------------------------------------- */
+/* ---- Parse --------------------------------------------------------------------------------------
+ * */
 
 static int32_t find_mss(const uint8_t *options, uint32_t length)
 {
@@ -139,7 +141,8 @@ int weir_packet_parse(const uint8_t *bytes, size_t length, struct weir_packet *p
     return error;
 }
 
-/* ---- Emit --------------------------------------------------------------------------------------- */
+/* ---- Emit ---------------------------------------------------------------------------------------
+ * */
 
 static uint32_t transport_header(const struct weir_packet *packet)
 {
@@ -224,7 +227,8 @@ long weir_packet_emit(const struct weir_packet *packet, uint8_t *bytes, size_t s
     return (long)total;
 }
 
-/* ---- Print -------------------------------------------------------------------------------------- */
+/* ---- Print --------------------------------------------------------------------------------------
+ * */
 
 struct text {
     char *at;

@@ -7,8 +7,8 @@
  *   |  cost  |  address  |  mask  |  12 bytes for each of `count` entries
  *
  * A message is refused as a whole if the command is neither request nor response, if it says more
- * than 64 entries, or if the entries it says are not all there; a count within the length with bytes
- * left over is fine. Costs, addresses and masks are for src/rip to judge. */
+ * than 64 entries, or if the entries it says are not all there; a count within the length with
+ * bytes left over is fine. Costs, addresses and masks are for src/rip to judge. */
 
 #include <assert.h>
 #include <base/bytes.h>

@@ -11,8 +11,8 @@
  *   |         options, up to 40 bytes         |
  *
  * Only the lengths are judged: 20 <= header length <= segment length [U-2]. The reserved bits are
- * reported and not interpreted [U-1]; options stay bytes, since src/tcp/opt knows them. The checksum is
- * emitted as 0, because it is made in the pass that copies the payload. */
+ * reported and not interpreted [U-1]; options stay bytes, since src/tcp/opt knows them. The
+ * checksum is emitted as 0, because it is made in the pass that copies the payload. */
 
 #include <base/bytes.h>
 #include <wire/tcp.h>

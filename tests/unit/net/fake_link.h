@@ -23,7 +23,7 @@
 #define FAKE_BYTES 66000
 
 struct fake_sent {
-    struct weir_frame frame; /* data: a copy, from malloc */
+    struct weir_frame frame; /* data: a copy from malloc */
 };
 
 struct fake_link {
@@ -108,27 +108,29 @@ static inline void fake_clear(struct fake_link *fake)
     fake->count = 0;
 }
 
-/* The packet sent last but `back`, taken apart; both sums must hold. */
+/* The packet that was sent as the `index`-th, taken apart; its IP checksum must hold. */
 static inline struct weir_packet fake_packet(const struct fake_link *fake, unsigned index)
 {
     struct weir_packet packet;
 
     assert_in_range(index, 0, fake->count - 1);
-    assert_int_equal(weir_packet_parse(fake->sent[index].frame.data,
-                                       fake->sent[index].frame.length, &packet),
-                     0);
+    assert_int_equal(
+        weir_packet_parse(fake->sent[index].frame.data, fake->sent[index].frame.length, &packet),
+        0);
     assert_true(packet.ip_checksum_ok);
     return packet;
 }
 
-/* ---- A node with three interfaces -------------------------------------------------------------- */
+/* ---- A node with three interfaces --------------------------------------------------------------
+ * */
 
-#define A4(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
+#define A4(a, b, c, d) \
+    ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
 
 enum { NODE_IFACES = 3 };
 
-/* if0 10.0.0.1/24 (any neighbour at tag 0), if1 10.1.0.1/24 (only neighbours: .2 at tag 12, .3 at tag
- * 13), if2 10.2.0.1/30 with a small MTU. */
+/* if0 10.0.0.1/24 (any neighbour at tag 0), if1 10.1.0.1/24 (only neighbours: .2 at tag 12, .3 at
+ * tag 13), if2 10.2.0.1/30 with a small MTU. */
 struct node {
     struct alloc alloc;
     struct weir_counters counters;
@@ -157,8 +159,8 @@ static inline void node_add(struct node *node, int index, const char *name, uint
     struct weir_addr own = addr4(addr);
     struct weir_prefix prefix = weir_prefix_from4(addr, bits);
 
-    assert_int_equal(
-        net_add_iface(node->net, name, &node->links[index].link, &own, &prefix, only), index);
+    assert_int_equal(net_add_iface(node->net, name, &node->links[index].link, &own, &prefix, only),
+                     index);
 }
 
 static inline void node_neighbour(struct node *node, int iface, uint32_t addr, uint64_t tag)
@@ -176,7 +178,7 @@ static inline void node_route(struct node *node, uint32_t net, unsigned bits, ui
     assert_int_equal(net_add_static_route(node->net, &prefix, &next), 0);
 }
 
-static inline void node_init_with(struct node *node, const struct net_config *config)
+static inline void node_init_bare(struct node *node, const struct net_config *config)
 {
     struct random random;
 
@@ -191,6 +193,11 @@ static inline void node_init_with(struct node *node, const struct net_config *co
     fake_init(&node->links[0], 1500);
     fake_init(&node->links[1], 1500);
     fake_init(&node->links[2], 296);
+}
+
+static inline void node_init_with(struct node *node, const struct net_config *config)
+{
+    node_init_bare(node, config);
     node_add(node, 0, "if0", A4(10, 0, 0, 1), 24, false);
     node_add(node, 1, "if1", A4(10, 1, 0, 1), 24, true);
     node_add(node, 2, "if2", A4(10, 2, 0, 1), 30, false);
@@ -227,7 +234,8 @@ static inline unsigned node_sent(const struct node *node)
     return node->links[0].count + node->links[1].count + node->links[2].count;
 }
 
-/* The bytes are copied to memory of exactly their size, so that a sanitizer sees each step beyond. */
+/* The bytes are copied to memory of exactly their size, so that a sanitizer sees each step beyond.
+ * */
 static inline enum net_verdict node_input_tagged(struct node *node, int iface, uint64_t tag,
                                                  const uint8_t *bytes, size_t length)
 {
@@ -251,7 +259,8 @@ static inline enum net_verdict node_input(struct node *node, int iface, const ui
     return node_input_tagged(node, iface, tags[iface], bytes, length);
 }
 
-/* ---- Packets ----------------------------------------------------------------------------------- */
+/* ---- Packets -----------------------------------------------------------------------------------
+ * */
 
 static const uint8_t some_bytes[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 

@@ -46,7 +46,8 @@ static void test_bytes(void **state)
     node_done(&node);
 }
 
-/* ---- Refusals -------------------------------------------------------------------------------------- */
+/* ---- Refusals
+ * -------------------------------------------------------------------------------------- */
 
 struct refusal {
     const char *what;
@@ -59,8 +60,8 @@ struct refusal {
     uint32_t rest;
 };
 
-/* RFC 1812 5.3.1 [1812-2], RFC 1812 4.2.2.9 [1812-3], RFC 1812 4.3.3.1 [1812-5], RFC 1812 5.2.7.1
- * [1812-6], RFC 791 3.1 [791-4] */
+/* RFC 1812 5.3.1 [1812-2], RFC 1812 4.2.2.9 [1812-3], RFC 1812 4.3.3.1 [1812-5],
+ * RFC 1812 5.2.7.1 [1812-6], RFC 791 3.1 [791-4] */
 static const struct refusal refusals[] = {
     {"passes", FAR, 2, true, 20, WEIR_DROP_NONE, -1, 0, 0},
     {"TTL 1", FAR, 1, true, 20, WEIR_DROP_TTL, 11, 0, 0},
@@ -131,8 +132,8 @@ static void test_link_trouble(void **state)
     node_done(&node);
 }
 
-/* Back out of the interface it came in by: forwarded, and no redirect (RFC 1812 5.2.7.2 [1812-18]); by a
- * spoofed source too, since there is no reverse-path filter: RFC 1812 5.3.8 [1812-16]. */
+/* Back out of the interface it came in by: forwarded, and no redirect (RFC 1812 5.2.7.2 [1812-18]);
+ * by a spoofed source too, since there is no reverse-path filter: RFC 1812 5.3.8 [1812-16]. */
 static void test_same_iface(void **state)
 {
     struct weir_packet packet = plain(A4(10, 1, 0, 3), FAR);
@@ -199,7 +200,8 @@ static void test_cache(void **state)
     node_done(&node);
 }
 
-/* ---- Unfinished checksums ---------------------------------------------------------------------------- */
+/* ---- Unfinished checksums
+ * ---------------------------------------------------------------------------- */
 
 static void make_partial(struct weir_packet *packet, uint8_t *bytes, struct weir_frame *frame)
 {

@@ -12,7 +12,8 @@
 
 static struct node node;
 
-/* ---- Echo ------------------------------------------------------------------------------------------- */
+/* ---- Echo
+ * ------------------------------------------------------------------------------------------- */
 
 /* RFC 1122 3.2.2.6 [1122-21], RFC 792 all [792-1], RFC 1812 4.3.3.6 [1812-11] */
 static void test_echo_sizes(void **state)
@@ -85,7 +86,8 @@ static void test_echo_in_fragments(void **state)
     node_done(&node);
 }
 
-/* ---- What is dropped ------------------------------------------------------------------------------------ */
+/* ---- What is dropped
+ * ------------------------------------------------------------------------------------ */
 
 struct drop_case {
     const char *what;
@@ -95,8 +97,9 @@ struct drop_case {
     enum weir_drop drop;
 };
 
-/* RFC 1122 3.2.2 [1122-13], RFC 1122 3.2.2.6 [1122-22], RFC 1122 3.2.2.8 [1122-24], RFC 1122 3.2.2.2
- * [1122-18]; an error whose quote is no packet of ours (here: zeros) is dropped as well. */
+/* RFC 1122 3.2.2 [1122-13], RFC 1122 3.2.2.6 [1122-22], RFC 1122 3.2.2.8 [1122-24],
+ * RFC 1122 3.2.2.2 [1122-18]; an error whose quote is no packet of ours (here: zeros) is dropped as
+ * well. */
 static const struct drop_case drop_cases[] = {
     {"bad checksum", 8, 0, SELF, 20, true, WEIR_DROP_ICMP_CHECKSUM},
     {"broadcast echo", 8, 0, A4(10, 0, 0, 255), 20, false, WEIR_DROP_IP_BROADCAST},
@@ -168,7 +171,8 @@ static void test_echo_reply(void **state)
     node_done(&node);
 }
 
-/* ---- Errors received --------------------------------------------------------------------------------------- */
+/* ---- Errors received
+ * --------------------------------------------------------------------------------------- */
 
 struct quote_case {
     const char *what;
@@ -179,8 +183,8 @@ struct quote_case {
     bool good;
 };
 
-/* RFC 1122 3.2.2 [1122-15], RFC 1122 3.2.2.1 [1122-17], RFC 1122 3.2.2.4 [1122-19], RFC 1122 3.2.2.5
- * [1122-20] */
+/* RFC 1122 3.2.2 [1122-15], RFC 1122 3.2.2.1 [1122-17], RFC 1122 3.2.2.4 [1122-19],
+ * RFC 1122 3.2.2.5 [1122-20] */
 static const struct quote_case quote_cases[] = {
     {"net unreachable", 3, 0, 0, SELF, 0, 28, 0, true},
     {"port unreachable", 3, 3, 0, SELF, 0, 60, 0, true},
@@ -237,7 +241,8 @@ static void test_quotes(void **state)
     node_done(&node);
 }
 
-/* ---- Errors sent ---------------------------------------------------------------------------------------------- */
+/* ---- Errors sent
+ * ---------------------------------------------------------------------------------------------- */
 
 struct sent_case {
     const char *what;
@@ -247,8 +252,8 @@ struct sent_case {
     bool allowed;
 };
 
-/* RFC 1122 3.2.2 [1122-16], RFC 1812 4.3.2.7 [1812-8]: nobody takes these; may we say so? Those with a
- * bad source, or to a broadcast of another net, never get that far (test_input.c). */
+/* RFC 1122 3.2.2 [1122-16], RFC 1812 4.3.2.7 [1812-8]: nobody takes these; may we say so? Those
+ * with a bad source, or to a broadcast of another net, never get that far (test_input.c). */
 static const struct sent_case sent_cases[] = {
     {"protocol 200", PEER, SELF, 200, 0, 0, true},
     {"echo reply", PEER, SELF, 1, 0, 0, true},
@@ -375,11 +380,16 @@ static void test_switched_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_echo_sizes),   cmocka_unit_test(test_echo_in_fragments),
-        cmocka_unit_test(test_drops),        cmocka_unit_test(test_echo_reply),
-        cmocka_unit_test(test_quotes),       cmocka_unit_test(test_sent),
-        cmocka_unit_test(test_forbidden_transit), cmocka_unit_test(test_quote_bytes),
-        cmocka_unit_test(test_rate),         cmocka_unit_test(test_switched_off),
+        cmocka_unit_test(test_echo_sizes),
+        cmocka_unit_test(test_echo_in_fragments),
+        cmocka_unit_test(test_drops),
+        cmocka_unit_test(test_echo_reply),
+        cmocka_unit_test(test_quotes),
+        cmocka_unit_test(test_sent),
+        cmocka_unit_test(test_forbidden_transit),
+        cmocka_unit_test(test_quote_bytes),
+        cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_switched_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What becomes of a frame that arrives: each check of input.c by a table of packets, and random bytes. */
+/* What becomes of a frame that arrives: each check of input.c by a table of packets, and random
+ * bytes. */
 
 #include "fake_link.h"
 
@@ -11,7 +12,8 @@
 
 static struct node node;
 
-/* ---- Headers ------------------------------------------------------------------------------------ */
+/* ---- Headers ------------------------------------------------------------------------------------
+ * */
 
 /* One byte of a good packet is changed (and the header checksum mended unless told not to). */
 struct header_case {
@@ -21,7 +23,8 @@ struct header_case {
     enum weir_drop drop;
 };
 
-/* RFC 791 3.1 [791-1], RFC 1122 3.2.1.1 [1122-1], RFC 1122 3.2.1.2 [1122-2], RFC 1812 5.2.2 [1812-1] */
+/* RFC 791 3.1 [791-1], RFC 1122 3.2.1.1 [1122-1], RFC 1122 3.2.1.2 [1122-2],
+ * RFC 1812 5.2.2 [1812-1] */
 static const struct header_case header_cases[] = {
     {"good", 1, 0, true, WEIR_DROP_NONE},
     {"version 5", 0, 0x55, true, WEIR_DROP_IP_VERSION},
@@ -35,7 +38,8 @@ static const struct header_case header_cases[] = {
     {"total length less", 3, 30, true, WEIR_DROP_NONE},
     {"bad checksum", 10, 0x77, false, WEIR_DROP_IP_CHECKSUM},
     {"TTL 0", 8, 0, true, WEIR_DROP_TTL},
-    {"TTL 1", 8, 1, true, WEIR_DROP_NONE}, /* RFC 1122 3.2.1.7 [1122-9], RFC 1812 4.2.2.9 [1812-3] */
+    {"TTL 1", 8, 1, true,
+     WEIR_DROP_NONE}, /* RFC 1122 3.2.1.7 [1122-9], RFC 1812 4.2.2.9 [1812-3] */
     {"evil bit", 6, 0x80, true, WEIR_DROP_NONE},
 };
 
@@ -114,7 +118,8 @@ static void test_skip_checksum(void **state)
     node_done(&node);
 }
 
-/* ---- Addresses ---------------------------------------------------------------------------------- */
+/* ---- Addresses ----------------------------------------------------------------------------------
+ * */
 
 struct address_case {
     const char *what;
@@ -145,8 +150,7 @@ static const struct address_case address_cases[] = {
      false},
     {"transit to 0/8", PEER, A4(0, 0, 0, 1), 0, true, WEIR_DROP_IP_DESTINATION, false, false},
     {"transit to 127/8", PEER, A4(127, 0, 0, 1), 0, true, WEIR_DROP_IP_DESTINATION, false, false},
-    {"transit to class E", PEER, A4(250, 0, 0, 1), 0, true, WEIR_DROP_IP_DESTINATION, false,
-     false},
+    {"transit to class E", PEER, A4(250, 0, 0, 1), 0, true, WEIR_DROP_IP_DESTINATION, false, false},
     /* RFC 1122 3.2.1.3 [1122-3], RFC 1122 3.1 [1122-32]: three interfaces do not make a router */
     {"others' on a host", PEER, A4(10, 1, 0, 2), 0, false, WEIR_DROP_IP_NOT_OURS, false, false},
     {"others' on a router", PEER, A4(10, 1, 0, 2), 0, true, WEIR_DROP_NONE, false, true},
@@ -157,8 +161,8 @@ static const struct address_case address_cases[] = {
     /* RFC 1812 5.3.5.1 [1812-14], RFC 1812 5.3.4 [1812-13] */
     {"limited broadcast on a router", PEER, A4(255, 255, 255, 255), 0, true, WEIR_DROP_NONE, true,
      false},
-    {"directed broadcast to the far side", PEER, A4(10, 1, 0, 255), 0, true,
-     WEIR_DROP_IP_BROADCAST, false, false},
+    {"directed broadcast to the far side", PEER, A4(10, 1, 0, 255), 0, true, WEIR_DROP_IP_BROADCAST,
+     false, false},
     /* RFC 1122 3.3.7 [1122-31] */
     {"all hosts", PEER, A4(224, 0, 0, 1), 0, false, WEIR_DROP_NONE, true, false},
     {"a group not joined", PEER, A4(239, 1, 2, 3), 0, true, WEIR_DROP_IP_BROADCAST, false, false},
@@ -218,7 +222,8 @@ static void test_packet_fields(void **state)
     node_done(&node);
 }
 
-/* ---- Interfaces and neighbours -------------------------------------------------------------------- */
+/* ---- Interfaces and neighbours
+ * -------------------------------------------------------------------- */
 
 static void test_iface_down(void **state)
 {
@@ -244,8 +249,8 @@ static void test_only_neighbours(void **state)
         int iface;
         uint64_t tag;
         bool passes;
-    } rows[] = {{1, 12, true}, {1, 13, true}, {1, 12, true}, {1, 0, false}, {1, 14, false},
-                {0, 99, true}};
+    } rows[] = {{1, 12, true}, {1, 13, true},  {1, 12, true},
+                {1, 0, false}, {1, 14, false}, {0, 99, true}};
     uint8_t bytes[64];
 
     (void)state;
@@ -263,7 +268,8 @@ static void test_only_neighbours(void **state)
     node_done(&node);
 }
 
-/* ---- Options -------------------------------------------------------------------------------------- */
+/* ---- Options
+ * -------------------------------------------------------------------------------------- */
 
 struct option_case {
     const char *what;
@@ -349,7 +355,8 @@ static void test_equal_ids(void **state)
     node_done(&node);
 }
 
-/* ---- Random bytes ---------------------------------------------------------------------------------- */
+/* ---- Random bytes
+ * ---------------------------------------------------------------------------------- */
 
 #define ROUNDS 1000000
 #define FUZZ_BYTES 128
@@ -357,8 +364,14 @@ static void test_equal_ids(void **state)
 /* Mostly plausible headers, so that each branch behind them is met. */
 static size_t make_noise(struct random *random, uint8_t *bytes)
 {
-    static const uint32_t addrs[] = {SELF, PEER, A4(10, 1, 0, 2), A4(10, 9, 1, 1), A4(10, 2, 0, 2),
-                                     A4(10, 0, 0, 255), A4(127, 0, 0, 1), A4(77, 7, 7, 7)};
+    static const uint32_t addrs[] = {SELF,
+                                     PEER,
+                                     A4(10, 1, 0, 2),
+                                     A4(10, 9, 1, 1),
+                                     A4(10, 2, 0, 2),
+                                     A4(10, 0, 0, 255),
+                                     A4(127, 0, 0, 1),
+                                     A4(77, 7, 7, 7)};
     static const uint8_t protocols[] = {0, 1, 1, 1, 6, 17, 200};
     size_t length = random_below(random, FUZZ_BYTES + 1);
     uint32_t src = addrs[random_below(random, 8)], dst = addrs[random_below(random, 8)];
@@ -422,13 +435,13 @@ static void drain_loopback(void)
     net_flush(node.net, node.now);
     while ((count = link->ops->receive(link, frames, 4, node.now)) > 0) {
         for (int i = 0; i < count; i++)
-            finish_verdict(net_input(node.net, NET_LOOPBACK, &frames[i], node.now, &node.packet,
-                                     &node.error));
+            finish_verdict(
+                net_input(node.net, NET_LOOPBACK, &frames[i], node.now, &node.packet, &node.error));
     }
 }
 
-/* No crash, and no packet lost from the books: each is delivered, answered, forwarded or dropped, once.
- * Fragments are held, or joined into fewer packets. */
+/* No crash, and no packet lost from the books: each is delivered, answered, forwarded or dropped,
+ * once. Fragments are held, or joined into fewer packets. */
 static void test_random_bytes(void **state)
 {
     struct random random;
@@ -463,11 +476,11 @@ static void test_random_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_headers),        cmocka_unit_test(test_every_length),
-        cmocka_unit_test(test_padding),        cmocka_unit_test(test_skip_checksum),
-        cmocka_unit_test(test_addresses),      cmocka_unit_test(test_packet_fields),
-        cmocka_unit_test(test_iface_down),     cmocka_unit_test(test_only_neighbours),
-        cmocka_unit_test(test_options),        cmocka_unit_test(test_equal_ids),
+        cmocka_unit_test(test_headers),      cmocka_unit_test(test_every_length),
+        cmocka_unit_test(test_padding),      cmocka_unit_test(test_skip_checksum),
+        cmocka_unit_test(test_addresses),    cmocka_unit_test(test_packet_fields),
+        cmocka_unit_test(test_iface_down),   cmocka_unit_test(test_only_neighbours),
+        cmocka_unit_test(test_options),      cmocka_unit_test(test_equal_ids),
         cmocka_unit_test(test_random_bytes),
     };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The IPv4 header: emit and parse undo each other, lengths are judged, and the TTL is mended right for
- * every TTL and every checksum. */
+/* The IPv4 header: emit and parse undo each other, lengths are judged, and the TTL is mended right
+ * for every TTL and every checksum. */
 
 /* clang-format off: cmocka.h wants this order */
 #include <stdarg.h>
@@ -29,8 +29,8 @@ static const struct ip4_header sample = {.src = 0x0a000001,
 
 static void test_bytes(void **state)
 {
-    static const uint8_t expected[] = {0x45, 0xb8, 0, 40,   0x12, 0x34, 0x20, 185,  16,   6,
-                                       0,    0,    10, 0,   0,    1,    10,   1,    0,    2};
+    static const uint8_t expected[] = {0x45, 0xb8, 0,  40, 0x12, 0x34, 0x20, 185, 16, 6,
+                                       0,    0,    10, 0,  0,    1,    10,   1,   0,  2};
     uint8_t bytes[IP4_HEADER];
 
     (void)state;

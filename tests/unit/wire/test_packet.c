@@ -64,11 +64,11 @@ static void test_tcp(void **state)
 
 static void test_sizes(void **state)
 {
-    static uint8_t bytes[70000];
+    static uint8_t bytes[70000], zeros[70000];
     struct weir_packet packet = tcp_packet();
 
     (void)state;
-    packet.payload = bytes + 100;
+    packet.payload = zeros;
     assert_int_equal(weir_packet_emit(&packet, bytes, 43), WEIR_EMSGSIZE);
     assert_int_equal(weir_packet_emit(&packet, bytes, 44), 44);
     packet.payload_length = 65535 - 44;
@@ -76,7 +76,7 @@ static void test_sizes(void **state)
     packet.payload_length++;
     assert_int_equal(weir_packet_emit(&packet, bytes, sizeof(bytes)), WEIR_EMSGSIZE);
     packet.payload_length = 0;
-    packet.options = bytes + 100;
+    packet.options = zeros;
     packet.options_length = 3;
     assert_int_equal(weir_packet_emit(&packet, bytes, 100), WEIR_EMSGSIZE);
     packet.options_length = 40; /* and the MSS: 44 */
@@ -164,8 +164,8 @@ static void test_noise(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tcp),       cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_print),     cmocka_unit_test(test_print_cut),
+        cmocka_unit_test(test_tcp),   cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_print), cmocka_unit_test(test_print_cut),
         cmocka_unit_test(test_noise),
     };
 

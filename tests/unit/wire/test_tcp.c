@@ -16,7 +16,7 @@
 
 static void test_bytes(void **state)
 {
-    static const uint8_t expected[TCP_HEADER] = {0x04, 0x00, 0x00, 0x50, 1,    2, 3, 4, 5,  6,
+    static const uint8_t expected[TCP_HEADER] = {0x04, 0x00, 0x00, 0x50, 1,    2,    3, 4, 5, 6,
                                                  7,    8,    0x65, 0x12, 0xff, 0xfe, 0, 0, 0, 9};
     struct tcp_header header = {.sport = 1024,
                                 .dport = 80,
@@ -35,7 +35,8 @@ static void test_bytes(void **state)
     assert_memory_equal(bytes, expected, TCP_HEADER);
 }
 
-/* RFC 9293 3.1 [U-2]: offset below 5 or beyond the segment; RFC 9293 3.1 [U-1]: reserved bits pass. */
+/* RFC 9293 3.1 [U-2]: offset below 5 or beyond the segment; RFC 9293 3.1 [U-1]: reserved bits pass.
+ * */
 static void test_offsets(void **state)
 {
     uint8_t bytes[64] = {0};
