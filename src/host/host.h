@@ -52,13 +52,6 @@ struct slot {
     struct watch *watch;
 };
 
-/* A blocking close that waits for the peer's acknowledgement. */
-struct lingerer {
-    struct list_node node; /* host->lingers */
-    struct waiter *waiter;
-    int socket;
-};
-
 struct weir_host {
     pthread_mutex_t lock; /* guards all below, the stack, and the sending side of the links */
     struct weir_stack *stack;
@@ -75,7 +68,7 @@ struct weir_host {
     weir_time armed;
     weir_time next; /* when the stack or a link wants to be served */
 
-    struct list_node waiters, pool, wakes, eager, events, lingers;
+    struct list_node waiters, pool, wakes, eager, events;
     struct slot **slots;
     uint32_t slots_count;
 

@@ -88,28 +88,6 @@ static weir_time next_deadline(const struct weir_host *host, weir_time now)
     return next;
 }
 
-static bool is_acknowledged(const struct weir_host *host, int socket, weir_time now)
-{
-    struct weir_tcp_info info;
-
-    if (weir_tcp_info_get(host->stack, socket, now, &info) != 0)
-        return true;
-    return info.state == WEIR_STATE_FIN_WAIT_2 || info.state == WEIR_STATE_TIME_WAIT ||
-           info.state == WEIR_STATE_CLOSED;
-}
-
-static void fire_lingers(struct weir_host *host, weir_time now)
-{
-    struct list_node *node;
-
-    for (node = host->lingers.next; node != &host->lingers; node = node->next) {
-        struct lingerer *linger = LIST_ENTRY(node, struct lingerer, node);
-
-        if (!linger->waiter->is_fired && is_acknowledged(host, linger->socket, now))
-            waiter_fire(host, linger->waiter);
-    }
-}
-
 void host_settle(struct weir_host *host, weir_time now)
 {
     if (host->is_stopping)
@@ -124,7 +102,6 @@ void host_settle(struct weir_host *host, weir_time now)
     for (int index = 0; index < host->ifaces_count; index++)
         sync_write_watch(host, host->ifaces[index]);
     host_dispatch(host);
-    fire_lingers(host, now);
     host->next = next_deadline(host, now);
     if (host->is_leader_sleeping && host->next < host->armed) {
         host->armed = host->next;

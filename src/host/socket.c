@@ -14,8 +14,7 @@
  * WEIR_EINVAL, send WEIR_EPIPE, others WEIR_EBADF. Signals do not end these calls (weir_host_wait
  * reports them).
  *
- * A linger close waits for the peer's acknowledgement, which is no event: the loop looks at the
- * connections on the list of lingers after each poll instead. */
+ * A linger close waits for DELIVERED or CLOSED, the two events that a closed socket still has. */
 
 #include "host.h"
 
@@ -198,23 +197,31 @@ int weir_shutdown(struct weir_host *host, int socket, enum weir_shutdown_how how
     return result;
 }
 
+/* Nothing of the closed socket is still to be acknowledged. */
+static bool is_delivered(const struct weir_host *host, int socket)
+{
+    struct weir_tcp_info info;
+
+    if (weir_tcp_info_get(host->stack, socket, weir_host_now(), &info) != 0)
+        return true;
+    return info.state == WEIR_STATE_FIN_WAIT_2 || info.state == WEIR_STATE_TIME_WAIT ||
+           info.state == WEIR_STATE_CLOSED;
+}
+
 /* Waits until the peer has acknowledged all, or the connection is gone, or the time is over. */
 static int linger(struct weir_host *host, int socket, weir_time timeout)
 {
-    struct interest interest = {.waiter = waiter_begin(host)};
-    struct lingerer linger = {.waiter = interest.waiter, .socket = socket};
+    struct interest interest = {.waiter = waiter_begin(host),
+                                .events = WEIR_DELIVERED | WEIR_CLOSED};
     weir_time deadline = host_deadline(timeout);
     int result = WEIR_ENOMEM;
 
     if (!interest.waiter)
         return WEIR_ENOMEM;
     if (interest_add(host, &interest, socket)) {
-        list_add_tail(&host->lingers, &linger.node);
         do {
-            interest.waiter->is_fired = false;
             result = host_wait_until(host, interest.waiter, NULL, 0, deadline);
         } while (result == WEIR_EINTR);
-        list_remove(&linger.node);
         interest_remove(&interest);
     }
     waiter_end(host, interest.waiter);
@@ -232,7 +239,7 @@ int weir_close(struct weir_host *host, int socket)
     result = weir_socket_close(stack, socket);
     if (result == 0) {
         host_closing(host, socket);
-        if (timeout > 0)
+        if (timeout > 0 && !is_delivered(host, socket))
             result = linger(host, socket, timeout);
     }
     weir_host_unlock(host);
