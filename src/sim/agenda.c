@@ -89,7 +89,8 @@ static void sift_down(struct agenda *agenda, struct agenda_entry *entry)
 
         if (child >= agenda->count)
             break;
-        if (child + 1 < agenda->count && is_less(agenda->entries[child + 1], agenda->entries[child]))
+        if (child + 1 < agenda->count &&
+            is_less(agenda->entries[child + 1], agenda->entries[child]))
             child++;
         if (!is_less(agenda->entries[child], entry))
             break;

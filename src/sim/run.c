@@ -182,8 +182,8 @@ void sim_mark(struct weir_sim *sim, struct network *network)
 static void look_at_port(struct weir_sim *sim, struct iface *iface)
 {
     struct weir_link *tap = &iface->tap;
-    bool is_wanted = weir_hub_pending(iface->network->hub, iface->port) > 0 ||
-                     link_deadline(iface) <= sim->now;
+    bool is_wanted =
+        weir_hub_pending(iface->network->hub, iface->port) > 0 || link_deadline(iface) <= sim->now;
 
     if (tap->refused && tap->ops->ready(tap, sim->now)) {
         tap->refused = false;

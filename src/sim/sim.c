@@ -135,7 +135,9 @@ int weir_sim_add_node(struct weir_sim *sim, const struct weir_stack_config *conf
     void **array = (void **)sim->nodes;
 
     node = calloc(1, sizeof(*node));
-    if (node == NULL || !agenda_reserve(&sim->agenda, (uint32_t)sim->node_count + sim->timer_count + 1) || !append(&array, sim->node_count, node)) {
+    if (node == NULL ||
+        !agenda_reserve(&sim->agenda, (uint32_t)sim->node_count + sim->timer_count + 1) ||
+        !append(&array, sim->node_count, node)) {
         free(node);
         return WEIR_ENOMEM;
     }

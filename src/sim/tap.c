@@ -37,7 +37,8 @@ static void check_sent(const struct iface *iface, const struct weir_frame *frame
 
     if (weir_packet_parse(frame->data, frame->length, &packet) != 0)
         return;
-    if (packet.protocol != PROTOCOL_TCP || packet.fragment_offset != 0 || !is_own(iface->node, &packet.src))
+    if (packet.protocol != PROTOCOL_TCP || packet.fragment_offset != 0 ||
+        !is_own(iface->node, &packet.src))
         return;
     what = windows_check(&iface->sim->windows, &packet);
     if (what != NULL)

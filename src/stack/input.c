@@ -53,29 +53,46 @@ static enum weir_drop input_stray(struct weir_stack *stack, const struct flow_ke
     return drop;
 }
 
+/* A SYN that may open anew [MAY-2]. Only if somebody can take it does the record give way. */
+static enum weir_drop reopen(struct weir_stack *stack, struct time_wait *record,
+                             struct tcp_segment *segment)
+{
+    const struct flow_key key = record->flow.key;
+    const struct socket *listener = listener_find(stack, &key.local, key.lport);
+    weir_seq iss_floor = record->record.snd_nxt + 1;
+    struct tcp_reply reply;
+
+    if (!listener) {
+        tcp_timewait_refuse(&record->record, &reply);
+        conn_reply(stack, &key, &reply, &stack->config.tcp);
+        return WEIR_DROP_TCP_TIME_WAIT;
+    }
+    if (listener->queued >= listener->backlog)
+        return WEIR_DROP_TCP_BACKLOG;
+    time_wait_free(stack, record);
+    return input_stray(stack, &key, segment, iss_floor);
+}
+
 static enum weir_drop input_time_wait(struct weir_stack *stack, struct time_wait *record,
                                       struct tcp_segment *segment)
 {
-    const struct flow_key key = record->flow.key;
-    weir_seq iss_floor = record->record.snd_nxt;
-    enum tcp_timewait_verdict verdict;
     struct tcp_reply reply;
     enum weir_drop drop;
 
     if (!tcp_segment_verify(&stack->tcp_context, segment))
         return WEIR_DROP_TCP_CHECKSUM;
-    verdict = tcp_timewait_input(&record->record, &stack->config.tcp, segment, stack->now, &reply,
-                                 &drop);
-    conn_reply(stack, &key, &reply, &stack->config.tcp);
-    if (verdict == TCP_TIMEWAIT_KEEP) {
+    switch (tcp_timewait_input(&record->record, &stack->config.tcp, segment, stack->now, &reply,
+                               &drop)) {
+    case TCP_TIMEWAIT_KEEP:
+        conn_reply(stack, &record->flow.key, &reply, &stack->config.tcp);
         wheel_start(stack->wheel, &record->flow.timer, record->record.deadline);
-        return drop;
+        break;
+    case TCP_TIMEWAIT_FREE:
+        time_wait_free(stack, record);
+        break;
+    case TCP_TIMEWAIT_REOPEN:
+        return reopen(stack, record, segment);
     }
-    if (verdict == TCP_TIMEWAIT_REOPEN && !listener_find(stack, &key.local, key.lport))
-        return WEIR_DROP_TCP_TIME_WAIT;
-    time_wait_free(stack, record);
-    if (verdict == TCP_TIMEWAIT_REOPEN)
-        return input_stray(stack, &key, segment, iss_floor + 1);
     return drop;
 }
 

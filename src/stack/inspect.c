@@ -176,6 +176,7 @@ void weir_inspect_budget(const struct weir_stack *stack, struct weir_budget_row 
         if (stack->sockets[i])
             row->datagrams += stack->sockets[i]->datagrams.count;
     }
+    row->fragments = net_fragments_held(stack->net);
 }
 
 /* ---- What must always hold --------------------------------------------------------------------------------- */

@@ -118,6 +118,7 @@ static void serve(struct weir_stack *stack, struct conn *conn)
     };
     uint32_t sent = 0;
 
+    tcp_resume(&conn->tcp, stack->now);
     while (sent < STACK_QUANTUM) {
         struct tcp_run run = tcp_plan(&conn->tcp, &env, stack->now);
         enum outcome outcome;

@@ -472,7 +472,7 @@ int weir_socket_shutdown(struct weir_stack *stack, int number, enum weir_shutdow
 
     if (!conn)
         return error;
-    if (conn->tcp.state == WEIR_STATE_CLOSED)
+    if (conn->tcp.state == WEIR_STATE_CLOSED || conn->tcp.state == WEIR_STATE_SYN_SENT)
         return WEIR_ENOTCONN;
     if (how != WEIR_SHUT_WR)
         tcp_recv_shut(&conn->tcp);

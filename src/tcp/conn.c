@@ -212,6 +212,15 @@ void tcp_enter_established(struct tcp_conn *conn, weir_time now)
     conn->events |= WEIR_OUT;
 }
 
+void tcp_resume(struct tcp_conn *conn, weir_time now)
+{
+    if (!tcp_is_synchronised(conn) || conn->snd_una != conn->snd_nxt ||
+        conn->snd_nxt == conn->snd_end || now - conn->last_sent <= conn->rto)
+        return;
+    conn->cc_ops->idle(&conn->cc, min_u32(initial_window(conn), conn->cc.cwnd),
+                       now - conn->last_sent, conn->rto);
+}
+
 void tcp_enter_time_wait(struct tcp_conn *conn, weir_time now)
 {
     tcp_set_state(conn, WEIR_STATE_TIME_WAIT);
@@ -257,9 +266,11 @@ void tcp_close(struct tcp_conn *conn, weir_time now)
 {
     if (conn->state == WEIR_STATE_CLOSED)
         return;
-    /* RFC 9293 3.6.1 [SHLD-3]: bytes that nobody will read were acknowledged; the peer must know. */
-    if (tcp_recv_readable(conn) > 0) {
+    /* RFC 9293 3.6.1 [SHLD-3]: bytes that nobody will read were acknowledged; the peer must know,
+     * unless both directions have ended in good order. */
+    if (tcp_recv_readable(conn) > 0 && conn->state != WEIR_STATE_TIME_WAIT) {
         tcp_abort(conn);
+        conn->rst_due = true; /* in CLOSING and LAST-ACK too */
         return;
     }
     conn->is_orphan = true;

@@ -11,7 +11,11 @@
  * RST returns the listener to LISTEN by freeing the record, without a word to the application
  * [MUST-11]; it must be exactly at RCV.NXT (RFC 5961 3). A SYN that repeats the first one gets the
  * SYN-ACK again. Data on a SYN is not taken; its sender will repeat it. The SYN-ACK is repeated with
- * the back-off and the limits of an active SYN (RFC 9293 3.8.3). */
+ * the back-off and the limits of an active SYN (RFC 9293 3.8.3).
+ *
+ * The ACKs that answer what cannot be accepted are rationed (challenge_acks_per_second of them between
+ * two SYN-ACKs): two spoofed SYNs can make records of two listeners face each other, and each would
+ * refuse the other's refusals until both records die. */
 
 #include <base/bytes.h>
 #include <tcp/halfopen.h>
@@ -29,9 +33,14 @@ static void reply_syn_ack(const struct tcp_halfopen *record,
     };
 }
 
-static void reply_ack(const struct tcp_halfopen *record, enum weir_why why,
-                      struct tcp_reply *reply)
+static void reply_ack(struct tcp_halfopen *record, const struct weir_tcp_settings *settings,
+                      enum weir_why why, struct tcp_reply *reply, enum weir_drop *drop)
 {
+    if (record->refusals >= min_u32(settings->challenge_acks_per_second, UINT8_MAX)) {
+        *drop = WEIR_DROP_TCP_CHALLENGE_RATE;
+        return;
+    }
+    record->refusals++;
     *reply = (struct tcp_reply){
         .seq = record->iss + 1,
         .ack = record->irs + 1,
@@ -81,7 +90,7 @@ static bool is_acceptable(const struct tcp_halfopen *record, const struct tcp_se
     return length && segment->seq + length - 1 - next < record->window;
 }
 
-static void refuse_unacceptable(const struct tcp_halfopen *record,
+static void refuse_unacceptable(struct tcp_halfopen *record,
                                 const struct weir_tcp_settings *settings,
                                 const struct tcp_segment *segment, struct tcp_reply *reply,
                                 enum weir_drop *drop)
@@ -92,7 +101,7 @@ static void refuse_unacceptable(const struct tcp_halfopen *record,
     else if ((segment->flags & TCP_SYN) && segment->seq == record->irs)
         reply_syn_ack(record, settings, reply);
     else
-        reply_ack(record, WEIR_WHY_DUPLICATE_ACK, reply);
+        reply_ack(record, settings, WEIR_WHY_DUPLICATE_ACK, reply, drop);
 }
 
 enum tcp_halfopen_verdict tcp_halfopen_input(struct tcp_halfopen *record,
@@ -110,7 +119,7 @@ enum tcp_halfopen_verdict tcp_halfopen_input(struct tcp_halfopen *record,
         if (segment->seq == record->irs + 1)
             return TCP_HALFOPEN_FREE;
         *drop = WEIR_DROP_TCP_BAD_RST;
-        reply_ack(record, WEIR_WHY_CHALLENGE_ACK, reply);
+        reply_ack(record, settings, WEIR_WHY_CHALLENGE_ACK, reply, drop);
         return TCP_HALFOPEN_KEEP;
     }
     if (segment->flags & TCP_SYN) { /* back to LISTEN [U-12] */
@@ -141,6 +150,7 @@ enum tcp_halfopen_verdict tcp_halfopen_expire(struct tcp_halfopen *record,
         return TCP_HALFOPEN_FREE;
     if (record->retries < UINT8_MAX)
         record->retries++;
+    record->refusals = 0;
     for (i = 0; i < record->retries && rto < settings->rto_max; i++)
         rto *= 2;
     record->deadline = now + min_i64(rto, settings->rto_max);

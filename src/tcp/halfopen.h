@@ -12,6 +12,7 @@ struct tcp_halfopen {
     uint16_t peer_mss;  /* 0: the peer named none */
     uint16_t our_mss;   /* what our SYN-ACK names, whether or not the option is sent */
     uint8_t retries;    /* SYN-ACKs sent again */
+    uint8_t refusals;   /* ACKs in answer to the unacceptable, since the last SYN-ACK */
     weir_time started;
     weir_time deadline; /* next SYN-ACK, or the end */
 };

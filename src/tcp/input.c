@@ -186,8 +186,8 @@ static bool is_acceptable(const struct tcp_conn *conn, const struct tcp_segment 
 /* With a closed window the control information at RCV.NXT still counts [U-6, MUST-66]. */
 static bool admit_to_closed_window(struct tcp_conn *conn, struct tcp_segment *segment)
 {
-    if (tcp_recv_window(conn) || segment->seq != conn->rcv_nxt || !(segment->flags & TCP_ACK) ||
-        (segment->flags & TCP_SYN))
+    if (tcp_recv_window(conn) || segment->seq != conn->rcv_nxt ||
+        !(segment->flags & (TCP_ACK | TCP_RST)) || (segment->flags & TCP_SYN))
         return false;
     segment->length = 0;
     segment->flags &= (uint8_t) ~(TCP_FIN | TCP_PSH);
@@ -203,6 +203,30 @@ static void refresh_time_wait(struct tcp_conn *conn, const struct tcp_segment *s
         tcp_start_timer(conn, TCP_TIMER_STATE, now + 2 * conn->settings->msl);
 }
 
+static void heard(struct tcp_conn *conn, weir_time now)
+{
+    conn->last_heard = now;
+    conn->keepalive_due = false;
+    if (conn->snd_wnd || conn->snd_una == conn->snd_nxt)
+        conn->probes = 0;
+    if (conn->settings->keepalive && !tcp_timer_is_running(conn, TCP_TIMER_KEEPALIVE))
+        tcp_start_timer(conn, TCP_TIMER_KEEPALIVE, now + conn->settings->keepalive_idle);
+}
+
+/* A peer whose whole window of data was lost speaks from just past our right edge until it sends that
+ * again. What it says must be refused, but it is alive, and it acknowledges (appendix A.2 [U-26]). */
+static void note_sign_of_life(struct tcp_conn *conn, const struct tcp_segment *segment,
+                              weir_time now)
+{
+    if (!tcp_is_synchronised(conn) || segment->seq != conn->rcv_adv || segment->length ||
+        (segment->flags & (TCP_ACK | TCP_SYN | TCP_FIN)) != TCP_ACK ||
+        seq_lt(segment->ack, conn->snd_una) || seq_gt(segment->ack, conn->snd_nxt))
+        return;
+    heard(conn, now);
+    if (segment->ack != conn->snd_una && !tcp_fin_sent(conn))
+        tcp_send_acked(conn, segment->ack, now);
+}
+
 static enum weir_drop refuse_unacceptable(struct tcp_conn *conn, const struct tcp_segment *segment,
                                           weir_time now)
 {
@@ -214,6 +238,7 @@ static enum weir_drop refuse_unacceptable(struct tcp_conn *conn, const struct tc
     if (segment->flags & TCP_RST)
         return WEIR_DROP_TCP_BAD_RST;
     refresh_time_wait(conn, segment, now);
+    note_sign_of_life(conn, segment, now);
     /* Bare ACKs and SYNs are rationed: two ends that refuse each other's must fall silent. */
     if (!segment->length && !(segment->flags & TCP_FIN))
         return tcp_owe_challenge(conn, drop, now);
@@ -397,16 +422,6 @@ static enum weir_drop refuse_late_data(struct tcp_conn *conn, struct tcp_reply *
     reply_rst(reply, conn->snd_nxt);
     tcp_fail(conn, WEIR_ECONNRESET);
     return WEIR_DROP_TCP_CLOSED_DATA;
-}
-
-static void heard(struct tcp_conn *conn, weir_time now)
-{
-    conn->last_heard = now;
-    conn->keepalive_due = false;
-    if (conn->snd_wnd || conn->snd_una == conn->snd_nxt)
-        conn->probes = 0;
-    if (conn->settings->keepalive && !tcp_timer_is_running(conn, TCP_TIMER_KEEPALIVE))
-        tcp_start_timer(conn, TCP_TIMER_KEEPALIVE, now + conn->settings->keepalive_idle);
 }
 
 static enum weir_drop input_synchronised(struct tcp_conn *conn, struct tcp_segment *segment,

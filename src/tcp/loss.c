@@ -23,6 +23,7 @@
 #include <tcp/tcp.h>
 
 #define DUP_ACK_THRESHOLD 3
+#define LIMITED_TRANSMIT (DUP_ACK_THRESHOLD - 1) /* segments, RFC 3042 */
 
 uint32_t tcp_loss_in_flight(const struct tcp_conn *conn)
 {
@@ -36,11 +37,20 @@ uint32_t tcp_loss_in_flight(const struct tcp_conn *conn)
     return in_flight;
 }
 
+/* RFC 5681 3.2 step 2: what limited transmit sent beyond cwnd does not count. */
+static uint32_t flight_without_limited(const struct tcp_conn *conn)
+{
+    uint32_t flight = tcp_flight(conn);
+    uint32_t beyond = flight > conn->cc.cwnd ? flight - conn->cc.cwnd : 0;
+
+    return flight - min_u32(beyond, LIMITED_TRANSMIT * conn->cc.mss);
+}
+
 static void enter_recovery(struct tcp_conn *conn, weir_time now)
 {
     conn->phase = TCP_RECOVERY;
     conn->recover = conn->snd_nxt;
-    conn->cc_ops->lost(&conn->cc, tcp_flight(conn), now);
+    conn->cc_ops->lost(&conn->cc, flight_without_limited(conn), now);
     conn->cc.cwnd = conn->cc.ssthresh + DUP_ACK_THRESHOLD * conn->cc.mss;
     conn->rtx_once = true;
     conn->rtx_why = WEIR_WHY_RETRANSMIT_FAST;
@@ -52,9 +62,10 @@ void tcp_loss_dup_ack(struct tcp_conn *conn, weir_time now)
     conn->dup_acks_received++;
     if (conn->dup_acks < UINT16_MAX)
         conn->dup_acks++;
-    /* RFC 6582 3.2 step 2: not again for losses of a window that is mended already. */
+    /* RFC 6582 3.2 step 2: not again for losses of a window that is mended already, nor for the echo of
+     * what was sent twice after a time-out: the ACK must cover more than `recover`. */
     if (conn->phase == TCP_OPEN && conn->dup_acks == DUP_ACK_THRESHOLD &&
-        seq_geq(conn->snd_una, conn->recover))
+        seq_gt(conn->snd_una, conn->recover))
         enter_recovery(conn, now);
     else if (conn->phase == TCP_RECOVERY &&
              conn->dup_acks <= tcp_flight(conn) / conn->cc.mss + DUP_ACK_THRESHOLD)
@@ -82,6 +93,7 @@ static void acked_in_recovery(struct tcp_conn *conn, weir_seq ack, weir_time now
 static void grow_window(struct tcp_conn *conn, weir_seq ack, weir_time now)
 {
     uint32_t in_flight = tcp_loss_in_flight(conn);
+    bool is_restarting = conn->phase == TCP_LOSS && conn->cc.cwnd < conn->cc.ssthresh;
     struct weir_cc_ack acked = {
         .acked = ack - conn->snd_una,
         .in_flight = in_flight,
@@ -89,6 +101,9 @@ static void grow_window(struct tcp_conn *conn, weir_seq ack, weir_time now)
                         (conn->cc.cwnd < conn->cc.ssthresh && conn->cc.cwnd < 2 * in_flight),
     };
 
+    /* RFC 3465 2.3: after a time-out one ACK may cover much that was long there. */
+    if (is_restarting)
+        acked.acked = min_u32(acked.acked, conn->cc.mss);
     conn->cc_ops->acked(&conn->cc, &acked, now);
 }
 

@@ -252,9 +252,10 @@ void tcp_recv_fin(struct tcp_conn *conn, const struct tcp_segment *segment, weir
             return;
         conn->has_fin = true;
         conn->rcv_fin = fin;
-        if (fin != conn->rcv_nxt && !segment->length)
-            tcp_owe_ack(conn, WEIR_WHY_DUPLICATE_ACK);
     }
+    /* Behind a gap it is answered each time, as text is. */
+    if ((segment->flags & TCP_FIN) && fin != conn->rcv_nxt && !segment->length)
+        tcp_owe_ack(conn, WEIR_WHY_DUPLICATE_ACK);
     if (conn->has_fin && conn->rcv_nxt == conn->rcv_fin)
         take_fin(conn, now);
 }

@@ -6,10 +6,11 @@
  *   after that:       RTTVAR = 3/4 RTTVAR + 1/4 |SRTT - R|;  SRTT = 7/8 SRTT + 1/8 R
  *   RTO = SRTT + max(G, 4 RTTVAR), within [rto_min, rto_max] of the settings
  *
- * in nanoseconds, where the clock granularity G is nothing; a floor of 1 µs stands in for it. The
- * back-off is not stored in RTO but computed from the number of time-outs in a row, so that the next
- * acknowledgement ends it by setting that number to zero (5.5, 5.7). Who may be a sample (Karn's
- * rule) is decided in send.c. */
+ * in nanoseconds, where the clock granularity G is nothing; a floor of 1 µs stands in for it. While
+ * time-outs come in a row the back-off is computed from their number. An acknowledgement ends the row;
+ * if it brings a sample RTO starts from that, and if it does not (Karn's rule, decided in send.c) RTO
+ * keeps the value it was backed off to (5.5, and the note after 5.7): a path that has become slower
+ * than RTO would else never let a segment live long enough to be measured. */
 
 #include <base/bytes.h>
 #include <tcp/tcp.h>

@@ -98,19 +98,20 @@ static void restart_timers(struct tcp_conn *conn, weir_time now)
 }
 
 /* The sample comes from the newest record that the ACK reaches into, unless anything up to it was
- * sent twice: Karn's rule, RFC 6298 3 [MUST-18]. */
-static void sample_rtt(struct tcp_conn *conn, weir_seq ack, weir_time now)
+ * sent twice: Karn's rule, RFC 6298 3 [MUST-18]. Returns whether there was one. */
+static bool sample_rtt(struct tcp_conn *conn, weir_seq ack, weir_time now)
 {
     uint32_t newest = records_find(&conn->records, conn->snd_una, ack - 1);
     uint32_t i;
 
     if (newest >= conn->records.count)
-        return;
+        return false;
     for (i = 0; i <= newest; i++) {
         if (records_at(&conn->records, i)->flags & (RECORD_RETRANSMITTED | RECORD_MERGED))
-            return;
+            return false;
     }
     tcp_rtt_sample(conn, now - records_at(&conn->records, newest)->sent);
+    return true;
 }
 
 /* Room for a quarter of the buffer, or for everything: less would wake the writer for crumbs. */
@@ -129,7 +130,9 @@ void tcp_send_acked(struct tcp_conn *conn, weir_seq ack, weir_time now)
     weir_seq base = tcp_send_base(conn);
     uint32_t data;
 
-    sample_rtt(conn, ack, now);
+    /* Karn's other half: without a sample the timeout stays backed off (RFC 6298 5.5, and its note). */
+    if (!sample_rtt(conn, ack, now) && conn->phase == TCP_LOSS)
+        conn->rto = tcp_rto_backed_off(conn);
     tcp_loss_acked(conn, ack, now);
     records_acknowledge(&conn->records, conn->context->alloc, ack);
     conn->snd_una = ack;

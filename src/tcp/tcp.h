@@ -215,6 +215,10 @@ void tcp_enter_time_wait(struct tcp_conn *conn, weir_time now);
  * known, congestion control starts. */
 void tcp_enter_established(struct tcp_conn *conn, weir_time now);
 
+/* To be called before tcp_plan when sending may resume: after idling for longer than an RTO the
+ * congestion window falls back to the restart window (RFC 5681 4.1). */
+void tcp_resume(struct tcp_conn *conn, weir_time now);
+
 /* FIN-WAIT-2 of a socket that nobody holds any more does not last for ever. */
 void tcp_start_orphan_timer(struct tcp_conn *conn, weir_time now);
 

@@ -37,7 +37,7 @@ static bool is_past_r2(const struct tcp_conn *conn, weir_time since, weir_time n
     uint32_t retries = is_opening ? settings->syn_r2_retries : settings->r2_retries;
     weir_time time = is_opening ? settings->syn_r2_time : settings->r2_time;
 
-    if (settings->user_timeout == WEIR_NEVER)
+    if (settings->user_timeout) /* the application has set R2 itself [MUST-21] */
         return false;
     return conn->retries >= retries && now - since >= time;
 }
@@ -94,7 +94,8 @@ static void expire_keepalive(struct tcp_conn *conn, weir_time now)
     if (conn->snd_una != conn->snd_nxt || now < idle_end) { /* [MUST-26] */
         tcp_start_timer(conn, TCP_TIMER_KEEPALIVE,
                         max_i64(idle_end, now + settings->keepalive_interval));
-        conn->probes = 0;
+        if (conn->snd_wnd) /* else they count the probes of a closed window */
+            conn->probes = 0;
         return;
     }
     if (conn->probes >= settings->keepalive_probes) {

@@ -25,7 +25,7 @@ void tcp_timewait_start(struct tcp_timewait *record, const struct tcp_conn *conn
         record->deadline = now + 2 * conn->settings->msl;
 }
 
-static void reply_ack(const struct tcp_timewait *record, struct tcp_reply *reply)
+void tcp_timewait_refuse(const struct tcp_timewait *record, struct tcp_reply *reply)
 {
     *reply = (struct tcp_reply){
         .seq = record->snd_nxt,
@@ -59,6 +59,6 @@ enum tcp_timewait_verdict tcp_timewait_input(struct tcp_timewait *record,
         return TCP_TIMEWAIT_KEEP;
     if (segment->flags & TCP_FIN)
         record->deadline = now + 2 * settings->msl;
-    reply_ack(record, reply);
+    tcp_timewait_refuse(record, reply);
     return TCP_TIMEWAIT_KEEP;
 }

@@ -26,4 +26,7 @@ enum tcp_timewait_verdict tcp_timewait_input(struct tcp_timewait *record,
                                              const struct tcp_segment *segment, weir_time now,
                                              struct tcp_reply *reply, enum weir_drop *drop);
 
+/* The ACK that refuses a SYN which nobody can take: RFC 9293 3.10.7.4 [U-12]. */
+void tcp_timewait_refuse(const struct tcp_timewait *record, struct tcp_reply *reply);
+
 #endif

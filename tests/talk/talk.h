@@ -125,7 +125,7 @@ void talk_out_none_at(struct talk *t, const char *file, int line);
 
 /* Lets time pass up to `ms` after the mark and expects that the next packet left exactly then. */
 #define talk_expect_at(t, ms, text) talk_expect_between((t), (ms), (ms), (text))
-#define talk_expect_between(t, from_ms, to_ms, text)                                               \
+#define talk_expect_between(t, from_ms, to_ms, text) \
     talk_expect_between_at((t), (from_ms), (to_ms), (text), __FILE__, __LINE__)
 void talk_expect_between_at(struct talk *t, double from_ms, double to_ms, const char *text,
                             const char *file, int line);
@@ -166,7 +166,7 @@ enum weir_tcp_state talk_state(struct talk *t, int socket); /* CLOSED if the soc
 struct weir_tcp_info talk_info(struct talk *t, int socket);
 uint64_t talk_dropped(struct talk *t, enum weir_drop reason);
 
-#define talk_expect_state(t, socket, name)                                                         \
+#define talk_expect_state(t, socket, name) \
     talk_expect_state_at((t), (socket), WEIR_STATE_##name, __FILE__, __LINE__)
 void talk_expect_state_at(struct talk *t, int socket, enum weir_tcp_state state, const char *file,
                           int line);

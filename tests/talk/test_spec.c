@@ -70,9 +70,24 @@ static void test_whole(void **state)
 static void test_not_understood(void **state)
 {
     static const char *const rows[] = {
-        "",           "X",           "S 0:1(0)",    "S 0:0",      "S 0:0(0",        ". ack",
-        ". win 65536", ". win -1",   ". <mss>",     ". <foo>",    ". <0>",          ". <nop",
-        "icmp",       "icmp 3",      "icmp 3 4 5",  ". sideways", ". reserved 16",  ". ttl 256",
+        "",
+        "X",
+        "S 0:1(0)",
+        "S 0:0",
+        "S 0:0(0",
+        ". ack",
+        ". win 65536",
+        ". win -1",
+        ". <mss>",
+        ". <foo>",
+        ". <0>",
+        ". <nop",
+        "icmp",
+        "icmp 3",
+        "icmp 3 4 5",
+        ". sideways",
+        ". reserved 16",
+        ". ttl 256",
         ". <0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728,nop>",
     };
     struct spec spec;
@@ -132,8 +147,10 @@ static void test_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flags),          cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_not_understood), cmocka_unit_test(test_printed),
+        cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_not_understood),
+        cmocka_unit_test(test_printed),
         cmocka_unit_test(test_cut),
     };
 

@@ -25,8 +25,8 @@
 
 struct link {
     int end[2];
-    bool is_cut;     /* nothing passes */
-    bool is_down[2]; /* the end at this side knows */
+    bool is_cut;       /* nothing passes */
+    bool is_down[2];   /* the end at this side knows */
     weir_time last[2]; /* when the last message arrives at this side: none overtakes it */
 };
 
@@ -437,8 +437,10 @@ static void test_no_counting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_networks), cmocka_unit_test(test_start_is_fast),
-        cmocka_unit_test(test_ring),            cmocka_unit_test(test_infinity),
+        cmocka_unit_test(test_random_networks),
+        cmocka_unit_test(test_start_is_fast),
+        cmocka_unit_test(test_ring),
+        cmocka_unit_test(test_infinity),
         cmocka_unit_test(test_no_counting),
     };
 

@@ -15,8 +15,8 @@
 #define BUDGET ((size_t)4 << 20)
 #define NET(a, b) (0x0a000000u | (uint32_t)(a) << 16 | (uint32_t)(b) << 8)
 #define MASK24 0xffffff00u
-#define NEAR 0x0a010002u  /* 10.1.0.2, inside 10.1.0.0/24 */
-#define FAR 0x0a020002u   /* 10.2.0.2, inside 10.2.0.0/24 */
+#define NEAR 0x0a010002u /* 10.1.0.2, inside 10.1.0.0/24 */
+#define FAR 0x0a020002u  /* 10.2.0.2, inside 10.2.0.0/24 */
 #define NOBODY 0x0a030009u
 
 struct fixture {
@@ -237,34 +237,24 @@ static void test_entries(void **state)
         struct rip_entry entry;
         uint32_t cost; /* 0: not taken */
     } rows[] = {
-        {{0, NET(9, 0), MASK24}, 1},
-        {{14, NET(9, 0), MASK24}, 15},
-        {{15, NET(9, 0), MASK24}, 0},
-        {{16, NET(9, 0), MASK24}, 0},
-        {{17, NET(9, 0), MASK24}, 0},
-        {{UINT32_MAX, NET(9, 0), MASK24}, 0},
-        {{1, NET(9, 1), 0xffffffff}, 2},
-        {{1, 0, 0}, 2},
-        {{1, NET(9, 0), 0}, 0},
-        {{1, 0x00010000, 0xffff0000}, 0},
-        {{1, NET(9, 0), 0xff00ff00}, 0},
-        {{1, NET(9, 0), 0x00ffffff}, 0},
-        {{1, NET(9, 0), 0xfffffffd}, 0},
-        {{1, 0x7f000000, 0xff000000}, 0},
-        {{1, 0x7f000100, MASK24}, 0},
-        {{1, 0xe0000900, MASK24}, 0},
-        {{1, 0xf0000000, 0xff000000}, 0},
-        {{1, 0xffffffff, 0xffffffff}, 0},
+        {{0, NET(9, 0), MASK24}, 1},      {{14, NET(9, 0), MASK24}, 15},
+        {{15, NET(9, 0), MASK24}, 0},     {{16, NET(9, 0), MASK24}, 0},
+        {{17, NET(9, 0), MASK24}, 0},     {{UINT32_MAX, NET(9, 0), MASK24}, 0},
+        {{1, NET(9, 1), 0xffffffff}, 2},  {{1, 0, 0}, 2},
+        {{1, NET(9, 0), 0}, 0},           {{1, 0x00010000, 0xffff0000}, 0},
+        {{1, NET(9, 0), 0xff00ff00}, 0},  {{1, NET(9, 0), 0x00ffffff}, 0},
+        {{1, NET(9, 0), 0xfffffffd}, 0},  {{1, 0x7f000000, 0xff000000}, 0},
+        {{1, 0x7f000100, MASK24}, 0},     {{1, 0xe0000900, MASK24}, 0},
+        {{1, 0xf0000000, 0xff000000}, 0}, {{1, 0xffffffff, 0xffffffff}, 0},
         {{1, 0xdfffff00, MASK24}, 2},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const struct rip_message message = {.command = RIP_RESPONSE,
-                                            .count = 3,
-                                            .entries = {{1, NET(7, 0), MASK24},
-                                                        rows[i].entry,
-                                                        {1, NET(8, 0), MASK24}}};
+        const struct rip_message message = {
+            .command = RIP_RESPONSE,
+            .count = 3,
+            .entries = {{1, NET(7, 0), MASK24}, rows[i].entry, {1, NET(8, 0), MASK24}}};
         struct rip_change change;
         unsigned taken = 0;
         struct fixture f;
