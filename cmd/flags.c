@@ -214,8 +214,8 @@ const char *flags_usage(const char *program, char *text, size_t size)
     for (i = 0; i < FLAG_COUNT && used < size; i++) {
         snprintf(left, sizeof left, "-%s%s%s", flag_table[i].name, flag_table[i].value ? " " : "",
                  flag_table[i].value ? flag_table[i].value : "");
-        used += (size_t)snprintf(text + used, size - used, "  %-24s %s\n", left,
-                                 flag_table[i].help);
+        used +=
+            (size_t)snprintf(text + used, size - used, "  %-24s %s\n", left, flag_table[i].help);
     }
     return text;
 }

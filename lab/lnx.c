@@ -514,7 +514,8 @@ static int check_advertise(struct parser *parser)
     for (i = 0; i < lnx->advertise_count; i++)
         if (!is_neighbour(lnx, &lnx->advertise_to[i].addr))
             return fail_at(parser, lnx->advertise_to[i].line,
-                           weir_addr_print(&lnx->advertise_to[i].addr, text), "no neighbor's address");
+                           weir_addr_print(&lnx->advertise_to[i].addr, text),
+                           "no neighbor's address");
     return 0;
 }
 

@@ -7,8 +7,8 @@
 #include <weir/links.h>
 #include <weir/stack.h>
 
-#define LNX_FILE_MAX (4u << 20)   /* bytes of a file */
-#define LNX_LINE_MAX 1024u        /* bytes of a line, without its end */
+#define LNX_FILE_MAX (4u << 20) /* bytes of a file */
+#define LNX_LINE_MAX 1024u      /* bytes of a line, without its end */
 #define LNX_IFACES_MAX WEIR_IFACES_MAX
 #define LNX_NEIGHBOURS_MAX 16384u /* also the limit of routes, and of advertise-to lines */
 #define LNX_ERROR_TEXT 384

@@ -114,8 +114,8 @@ static int add_iface(struct builder *builder, const struct lnx_iface *iface)
     }
     result = iface->is_impaired ? impair_link(builder, iface, &link) : 0;
     if (!result) {
-        result = weir_host_add_iface(builder->host, iface->name, link, &iface->addr,
-                                     &iface->prefix, true);
+        result = weir_host_add_iface(builder->host, iface->name, link, &iface->addr, &iface->prefix,
+                                     true);
         if (result >= 0)
             return 0;
         fail(builder, iface->name, result);
@@ -168,8 +168,8 @@ static int configure(struct builder *builder, struct weir_stack *stack)
         result = weir_stack_add_route(stack, &lnx->routes[i].prefix, &lnx->routes[i].next_hop);
     if (result)
         return fail(builder, "cannot add a route", result);
-    result = weir_stack_set_drop_rate(stack, builder->options->drop_rate,
-                                      builder->options->drop_seed);
+    result =
+        weir_stack_set_drop_rate(stack, builder->options->drop_rate, builder->options->drop_seed);
     if (result)
         return fail(builder, "cannot set the drop rate", result);
     if (lnx->routing == LNX_ROUTING_RIP)

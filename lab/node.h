@@ -7,7 +7,7 @@
 #include <lab/lnx.h>
 #include <weir/host.h>
 
-#define NODE_MTU 1400          /* largest virtual packet, IP header included */
+#define NODE_MTU 1400 /* largest virtual packet, IP header included */
 #define NODE_ERROR_TEXT 256
 
 struct node_options {
@@ -17,8 +17,8 @@ struct node_options {
     uint64_t drop_seed;        /* 0: random */
     bool skip_ip_checksum;
     bool skip_tcp_checksum;
-    int retries;               /* give up after so many retransmissions; -1: as the profile says */
-    double time_wait_seconds;  /* length of TIME-WAIT; negative: as the profile says */
+    int retries;              /* give up after so many retransmissions; -1: as the profile says */
+    double time_wait_seconds; /* length of TIME-WAIT; negative: as the profile says */
 };
 
 /* Profile brown, everything else as the profile says. */

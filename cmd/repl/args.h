@@ -12,11 +12,11 @@
 #define ARGS_MAX 8 /* words that are told apart; more are only counted */
 
 struct args {
-    const char *line;            /* the whole line, trimmed */
-    char *word[ARGS_MAX];        /* terminated copies; NULL beyond count */
-    const char *rest[ARGS_MAX];  /* of `line`: what follows the word and one blank */
-    unsigned count;              /* all words, the command's name included */
-    char *copy;                  /* memory of the words */
+    const char *line;           /* the whole line, trimmed */
+    char *word[ARGS_MAX];       /* terminated copies; NULL beyond count */
+    const char *rest[ARGS_MAX]; /* of `line`: what follows the word and one blank */
+    unsigned count;             /* all words, the command's name included */
+    char *copy;                 /* memory of the words */
 };
 
 /* Cuts `line` up. The line is trimmed in place and must outlive *args. Returns 0 or WEIR_ENOMEM;

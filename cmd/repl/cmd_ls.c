@@ -24,9 +24,8 @@ static void print_row(struct repl *repl, const struct sid *sid)
         row.remote = (struct weir_endpoint){weir_addr_any4(), 0};
     snprintf(local_port, sizeof local_port, "%u", row.local.port);
     snprintf(remote_port, sizeof remote_port, "%u", row.remote.port);
-    repl_say(repl, "%3d %10s %5s %10s %5s %12s", sid->sid,
-             weir_addr_print(&row.local.addr, local), local_port,
-             weir_addr_print(&row.remote.addr, remote), remote_port,
+    repl_say(repl, "%3d %10s %5s %10s %5s %12s", sid->sid, weir_addr_print(&row.local.addr, local),
+             local_port, weir_addr_print(&row.remote.addr, remote), remote_port,
              weir_tcp_state_name(row.state));
 }
 

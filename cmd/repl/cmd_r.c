@@ -22,9 +22,9 @@ struct reading {
 static long read_on(struct repl *repl, struct sid *sid, struct reading *reading)
 {
     for (;;) {
-        long result = weir_socket_recv(weir_host_lock(repl->host), sid->socket,
-                                       reading->data + reading->got,
-                                       reading->length - reading->got);
+        long result =
+            weir_socket_recv(weir_host_lock(repl->host), sid->socket, reading->data + reading->got,
+                             reading->length - reading->got);
 
         weir_host_unlock(repl->host);
         if (result <= 0 && result != WEIR_EAGAIN)
@@ -35,7 +35,8 @@ static long read_on(struct repl *repl, struct sid *sid, struct reading *reading)
             return 1;
         if (!repl_may_wait(repl))
             return WEIR_EINTR;
-        repl_step(repl, false);
+        if (result == WEIR_EAGAIN) /* events are edges: ask until there is nothing */
+            repl_step(repl, false);
     }
 }
 

@@ -24,7 +24,8 @@ static long write_all(struct repl *repl, struct sid *sid, const char *data, size
             sent += (size_t)result;
         if (sent == length || !repl_may_wait(repl))
             return (long)sent;
-        repl_step(repl, false);
+        if (result == WEIR_EAGAIN) /* events are edges: ask until there is no room */
+            repl_step(repl, false);
     }
 }
 

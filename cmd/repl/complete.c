@@ -134,8 +134,7 @@ static bool is_command(const char *line, const char *command)
     return strncmp(line, command, length) == 0 && line[length] == ' ';
 }
 
-int complete_line(struct repl *repl, const char *line, size_t cursor,
-                  struct completion *completion)
+int complete_line(struct repl *repl, const char *line, size_t cursor, struct completion *completion)
 {
     size_t start = cursor;
     int result = 0;

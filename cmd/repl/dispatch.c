@@ -79,8 +79,8 @@ void repl_receive_test(struct repl *repl)
     long length;
 
     while (data) {
-        length = weir_socket_recvfrom(weir_host_lock(repl->host), repl->test_socket, data, size,
-                                      &from);
+        length =
+            weir_socket_recvfrom(weir_host_lock(repl->host), repl->test_socket, data, size, &from);
         weir_host_unlock(repl->host);
         if (length < 0)
             break;

@@ -8,7 +8,7 @@
  * left open are closed too, but those are waited for SOFT_WAIT at most: their peer may never read.
  * A connection counts as finished when our side of it is: TIME_WAIT, or gone. One that waits for
  * the peer's FIN (FIN_WAIT_2) gets SOFT_WAIT, so that the peer's FIN finds somebody to answer it.
- * States change without an event once the application has closed, so we look every LOOK_AGAIN.
+ * Each of these steps is an event (DELIVERED, HUP, CLOSED), of sockets that we have closed too.
  *
  * `exit`, SIGTERM and Ctrl-C are not gentle: every connection is aborted, and the RSTs leave with
  * the unlock.
@@ -18,7 +18,6 @@
 #include <cmd/repl/transfer.h>
 
 #define SOFT_WAIT (3 * WEIR_SECOND)
-#define LOOK_AGAIN (20 * WEIR_MS)
 
 enum urgency { DONE, SOFT, HARD }; /* nothing to wait for; for a while; to the end */
 
@@ -89,7 +88,7 @@ void repl_finish(struct repl *repl)
             give_up = now + SOFT_WAIT;
         if (urgency == DONE || now >= give_up)
             return;
-        repl_step_until(repl, give_up < now + LOOK_AGAIN ? give_up : now + LOOK_AGAIN);
+        repl_step_until(repl, give_up);
     }
 }
 

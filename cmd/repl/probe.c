@@ -55,8 +55,8 @@ static int send_request(struct repl *repl, struct probe *probe, uint8_t ttl)
     to.ttl = ttl;
     to.echo_sequence = ++probe->sequence;
     probe->sent = weir_host_now();
-    result = weir_socket_sendto(weir_host_lock(repl->host), probe->socket, payload, sizeof payload,
-                                &to);
+    result =
+        weir_socket_sendto(weir_host_lock(repl->host), probe->socket, payload, sizeof payload, &to);
     weir_host_unlock(repl->host);
     return result < 0 ? (int)result : 0;
 }

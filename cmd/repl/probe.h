@@ -15,7 +15,7 @@ struct probe_answer {
     uint8_t ttl;       /* as it arrived */
     uint8_t icmp_type; /* 0: an echo reply; 3: unreachable; 11: TTL ran out on the way */
     uint8_t icmp_code;
-    long length;       /* bytes of payload */
+    long length; /* bytes of payload */
     weir_time rtt;
 };
 

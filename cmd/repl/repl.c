@@ -117,21 +117,16 @@ static void take_signal(struct repl *repl)
 
 static weir_time next_alarm(struct repl *repl)
 {
-    weir_time alarm = transfers_deadline(repl);
-    weir_time other = probe_deadline(repl);
+    weir_time probe = probe_deadline(repl);
+    weir_time terminal = repl->terminal ? terminal_deadline(repl->terminal) : WEIR_NEVER;
 
-    if (other < alarm)
-        alarm = other;
-    other = repl->terminal ? terminal_deadline(repl->terminal) : WEIR_NEVER;
-    return other < alarm ? other : alarm;
+    return probe < terminal ? probe : terminal;
 }
 
 static void run_alarms(struct repl *repl)
 {
     weir_time now = weir_host_now();
 
-    if (transfers_deadline(repl) <= now)
-        transfers_expire(repl, now);
     if (probe_deadline(repl) <= now)
         probe_expire(repl, now);
     if (repl->terminal && terminal_deadline(repl->terminal) <= now)

@@ -16,10 +16,10 @@ struct sid {
     int sid;
     int socket; /* the stack's */
     enum sid_kind kind;
-    bool closed;  /* `cl` or a transfer's end: the application's side is over */
-    bool busy;    /* a blocked command uses it; dispatch only notes events */
-    bool implicit; /* closed by the end of input, not by the user */
-    bool dead;    /* noted while busy: the connection is over */
+    bool closed;               /* `cl` or a transfer's end: the application's side is over */
+    bool busy;                 /* a blocked command uses it; dispatch only notes events */
+    bool implicit;             /* closed by the end of input, not by the user */
+    bool dead;                 /* noted while busy: the connection is over */
     struct transfer *transfer; /* whose it is; NULL: the user's */
 };
 

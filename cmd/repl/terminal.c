@@ -138,7 +138,8 @@ struct terminal *terminal_create(struct repl *repl)
     el_set(terminal->edit, EL_GETCFN, next_char);
     history(terminal->history, &event, H_SETSIZE, HISTORY_MAX);
     el_set(terminal->edit, EL_HIST, history, terminal->history);
-    el_set(terminal->edit, EL_ADDFN, "weir-complete", "complete the word", complete);
+    /* The wide call, since el_set copies the two strings and loses the copies. */
+    el_wset(terminal->edit, EL_ADDFN, L"weir-complete", L"complete the word", complete);
     el_set(terminal->edit, EL_BIND, "^I", "weir-complete", NULL);
     el_set(terminal->edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     return terminal;
@@ -174,6 +175,7 @@ char *terminal_line(struct terminal *terminal)
 {
     HistEvent event;
 
+    terminal->repl->interrupted = false; /* that was for the last command */
     for (;;) {
         const LineInfo *info;
         const char *line;

@@ -13,9 +13,7 @@
  * on until the stack says WEIR_EAGAIN.
  *
  * Success is told only when it is one: `sf` when the peer has acknowledged every byte and the FIN,
- * `rf` when the end of the stream was read and the file is closed. The stack has no event for "all
- * is acknowledged"; the peer's own FIN usually comes with it, and for peers that keep their side
- * open we look again after DRAIN_FIRST, and then at intervals that double up to DRAIN_LAST.
+ * `rf` when the end of the stream was read and the file is closed.
  * Whatever ends a transfer early gives one line with the reason, and the connection is aborted, so
  * that the peer does not take half a file for a whole one.
  *
@@ -32,8 +30,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DRAIN_FIRST (2 * WEIR_MS)
-#define DRAIN_LAST (200 * WEIR_MS)
 #define SEND_WANT ((size_t)1 << 20)
 
 enum phase { CONNECTING, SENDING, DRAINING, LISTENING, RECEIVING };
@@ -47,8 +43,6 @@ struct transfer {
     uint64_t bytes;     /* queued for sending, or written to the file */
     uint64_t size;      /* sf: of the file when it was opened */
     weir_time started;  /* when the connection stood */
-    weir_time deadline; /* DRAINING: when to look again */
-    weir_time interval;
 };
 
 static bool is_sending(const struct transfer *transfer)
@@ -78,7 +72,6 @@ static struct transfer *create(struct repl *repl, const char *path, int fd, enum
     transfer->fd = fd;
     transfer->path = copy;
     transfer->phase = phase;
-    transfer->deadline = WEIR_NEVER;
     transfer->started = weir_host_now();
     transfer->next = repl->transfers;
     repl->transfers = transfer;
@@ -184,15 +177,12 @@ static void send_more(struct repl *repl, struct transfer *transfer)
     if (result == 0)
         weir_socket_shutdown(stack, transfer->sid->socket, WEIR_SHUT_WR);
     weir_host_unlock(repl->host);
-    if (result == 0) {
-        transfer->phase = DRAINING;
-        transfer->interval = DRAIN_FIRST;
-        transfer->deadline = weir_host_now() + DRAIN_FIRST;
-    } else if (result == WEIR_EIO) {
+    if (result == 0)
+        transfer->phase = DRAINING; /* until DELIVERED */
+    else if (result == WEIR_EIO)
         fail(repl, transfer, strerror(error));
-    } else if (result != WEIR_EAGAIN) {
+    else if (result != WEIR_EAGAIN)
         fail_connection(repl, transfer, (int)result);
-    }
 }
 
 /* What a peer sends back to us is of no interest, but must not fill the window. */
@@ -419,33 +409,6 @@ void transfer_receive(struct repl *repl, const char *path, uint16_t port)
         return;
     }
     transfer->sid->transfer = transfer;
-}
-
-weir_time transfers_deadline(const struct repl *repl)
-{
-    const struct transfer *transfer;
-    weir_time deadline = WEIR_NEVER;
-
-    for (transfer = repl->transfers; transfer; transfer = transfer->next)
-        if (transfer->deadline < deadline)
-            deadline = transfer->deadline;
-    return deadline;
-}
-
-void transfers_expire(struct repl *repl, weir_time now)
-{
-    struct transfer *transfer, *next;
-
-    for (transfer = repl->transfers; transfer; transfer = next) {
-        next = transfer->next;
-        if (transfer->deadline > now)
-            continue;
-        transfer->interval *= 2;
-        if (transfer->interval > DRAIN_LAST)
-            transfer->interval = DRAIN_LAST;
-        transfer->deadline = now + transfer->interval;
-        check_drained(repl, transfer);
-    }
 }
 
 bool transfers_busy(const struct repl *repl)

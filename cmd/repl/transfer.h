@@ -18,10 +18,6 @@ void transfer_receive(struct repl *repl, const char *path, uint16_t port);
 /* An event of a socket that belongs to a transfer. The entry may be gone afterwards. */
 void transfer_event(struct repl *repl, struct sid *sid, uint32_t events);
 
-/* When transfers_expire wants to be called. */
-weir_time transfers_deadline(const struct repl *repl);
-void transfers_expire(struct repl *repl, weir_time now);
-
 /* True if a transfer is connected, or connecting. */
 bool transfers_busy(const struct repl *repl);
 

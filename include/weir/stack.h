@@ -83,8 +83,8 @@ enum weir_event_bits {
     WEIR_CLOSED = 1u << 5, /* the state machine has ended; the last event of a socket */
     WEIR_PRI = 1u << 6,    /* urgent data is announced (RFC 9293 3.8.5) */
     WEIR_NOTICE = 1u << 7, /* a soft error, or trouble past R1 (weir_socket_take_notice) */
-    WEIR_DELIVERED = 1u << 8, /* the peer has acknowledged everything and our FIN; this one, like
-                                 CLOSED, is reported of a closed socket too */
+    WEIR_DELIVERED = 1u << 8, /* the peer has acknowledged everything and our FIN; this one, HUP and
+                                 CLOSED are reported of a closed socket too */
 };
 
 /* Takes the next event, oldest first; edge-triggered. Returns false if there is none. O(1). */

@@ -116,7 +116,7 @@ void conn_settle(struct weir_stack *stack, struct conn *conn)
     if (socket->no_notices)
         events &= ~(uint32_t)WEIR_NOTICE;
     if (socket->is_closed)
-        events &= WEIR_DELIVERED;
+        events &= WEIR_DELIVERED | WEIR_HUP;
     if (events)
         socket_raise(stack, socket, events);
     /* What it still owes (a RST, the last ACK) leaves first; poll settles again. */

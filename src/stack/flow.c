@@ -8,7 +8,7 @@
  * same flow: a cache of one saves them the hash.
  *
  * ISNs and ephemeral ports hang on the tuple too, each under a secret of its own: RFC 6528 for ISNs;
- * RFC 6056 algorithm 4 for ports (a hash of the tuple plus a counter), so that ports to one peer climb
+ * RFC 6056 algorithm 3 for ports (a hash of the tuple plus a counter), so that ports to one peer climb
  * and to others tell nothing. The port range is 32768..60999; ports that a listener or a bound socket
  * holds are left out. */
 

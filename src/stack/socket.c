@@ -207,7 +207,7 @@ int weir_socket_listen(struct weir_stack *stack, int number, int backlog)
         return WEIR_EBADF;
     if (socket->kind != WEIR_TCP)
         return WEIR_EPROTOTYPE;
-    if (socket->conn || socket->is_connected)
+    if (socket->conn || socket->is_connected || socket->is_listening)
         return WEIR_EISCONN;
     if (!socket->is_bound) {
         error = bind_any_port(stack, socket);

@@ -214,7 +214,7 @@ static inline void count_drop(struct weir_stack *stack, enum weir_drop reason)
 
 static inline bool memory_pressure(const struct weir_stack *stack)
 {
-    return stack->alloc.used > stack->alloc.budget - stack->alloc.budget / 8;
+    return alloc_is_tight(&stack->alloc);
 }
 
 #endif

@@ -32,6 +32,12 @@ void alloc_put(struct alloc *alloc, void *memory, size_t bytes);
  * with old_bytes 0. */
 void *alloc_resize(struct alloc *alloc, void *memory, size_t old_bytes, size_t new_bytes);
 
+/* Seven eighths of the budget are in use: what can wait has to, so that what cannot finds room. */
+static inline bool alloc_is_tight(const struct alloc *alloc)
+{
+    return alloc->used > alloc->budget - alloc->budget / 8;
+}
+
 /* Fixed-size objects and chunks, last in first out: what was freed last is the warmest. At most
  * `keep_max` free ones are kept, the rest goes back to the allocator. */
 struct pool {

@@ -57,6 +57,15 @@ static void enter_recovery(struct tcp_conn *conn, weir_time now)
     conn->fast_retransmits++;
 }
 
+/* How many can be honest before the next ACK of new data: one for each segment that is out of the flight
+ * that is being mended, and for what is sent beyond it meanwhile. */
+static uint32_t plausible_dup_acks(const struct tcp_conn *conn)
+{
+    uint32_t bytes = conn->recover - conn->snd_una + conn->cc.ssthresh;
+
+    return bytes / conn->cc.mss + DUP_ACK_THRESHOLD;
+}
+
 void tcp_loss_dup_ack(struct tcp_conn *conn, weir_time now)
 {
     conn->dup_acks_received++;
@@ -67,8 +76,7 @@ void tcp_loss_dup_ack(struct tcp_conn *conn, weir_time now)
     if (conn->phase == TCP_OPEN && conn->dup_acks == DUP_ACK_THRESHOLD &&
         seq_gt(conn->snd_una, conn->recover))
         enter_recovery(conn, now);
-    else if (conn->phase == TCP_RECOVERY &&
-             conn->dup_acks <= tcp_flight(conn) / conn->cc.mss + DUP_ACK_THRESHOLD)
+    else if (conn->phase == TCP_RECOVERY && conn->dup_acks <= plausible_dup_acks(conn))
         conn->cc.cwnd += conn->cc.mss;
 }
 

@@ -19,6 +19,10 @@
  * delayed (RFC 9293 3.8.6.3, RFC 5681 4.2). When a gap is filled, what was owed for it is void: the
  * one ACK that covers all is due at once [MUST-59].
  *
+ * When memory is tight windows stop growing, and neither out-of-order data nor the writer gets any
+ * more: the last eighth of the budget is the reserve of data that comes in order. If that is gone too,
+ * the connection's own out-of-order bytes are given up for it.
+ *
  * Bounds: ACKS_OWED_MAX pure ACKs in one batch; ooo_ranges_max ranges; the ring never holds more than
  * the window that was offered. */
 
@@ -124,11 +128,13 @@ static bool can_receive(const struct tcp_conn *conn)
            conn->state == WEIR_STATE_FIN_WAIT_2;
 }
 
-/* All of the data falls on free bytes inside the window. */
+/* All of the data falls on free bytes inside the window, and may have memory. */
 static bool hits_free_bytes(const struct tcp_conn *conn, const struct tcp_segment *segment)
 {
     weir_seq end = segment->seq + segment->length;
 
+    if (segment->seq != conn->rcv_nxt && alloc_is_tight(conn->context->alloc))
+        return false; /* out-of-order bytes get none of the reserve */
     return segment->length > 0 && can_receive(conn) && !conn->rcv_shut && !conn->has_fin &&
            !(segment->flags & (TCP_SYN | TCP_RST)) && seq_geq(segment->seq, conn->rcv_nxt) &&
            seq_leq(end, conn->rcv_adv) &&
@@ -174,7 +180,7 @@ static enum weir_drop take_out_of_order(struct tcp_conn *conn, const struct tcp_
     tcp_owe_ack(conn, WEIR_WHY_DUPLICATE_ACK);
     if (ranges_is_full_for(&conn->ooo, segment->seq, end, max))
         return WEIR_DROP_TCP_OOO_LIMIT;
-    if (!place(conn, segment) ||
+    if (alloc_is_tight(conn->context->alloc) || !place(conn, segment) ||
         !ranges_add(&conn->ooo, conn->context->alloc, segment->seq, end, max))
         return WEIR_DROP_TCP_NO_MEMORY;
     return WEIR_DROP_NONE;
@@ -275,8 +281,10 @@ void tcp_recv_consume(struct tcp_conn *conn, uint32_t length)
     assert(length <= tcp_recv_readable(conn));
     conn->rcv_read += length;
     ring_consume(&conn->rcv_ring, conn->context->rings, length);
-    if (conn->is_urgent_in && seq_geq(conn->rcv_read, conn->rcv_up))
+    if (seq_geq(conn->rcv_read, conn->rcv_up)) {
         conn->is_urgent_in = false;
+        conn->rcv_up = conn->rcv_read; /* never falls 2^31 behind */
+    }
 }
 
 uint32_t tcp_recv_shed(struct tcp_conn *conn)

@@ -59,6 +59,9 @@ uint8_t *tcp_send_begin(struct tcp_conn *conn, uint32_t want, uint32_t *length)
 {
     uint32_t offset = tcp_send_queued(conn);
 
+    /* The last eighth of the memory is for data that comes in order (recv.c). */
+    if (alloc_is_tight(conn->context->alloc))
+        return NULL;
     want = min_u32(want, RING_CHUNK); /* more in one piece is not to be had */
     while (!ring_reserve(&conn->snd_ring, conn->context->rings, offset, want)) {
         if (want <= RING_BLOCK_MIN)

@@ -150,9 +150,9 @@ def test_exit_and_end_of_input():
     with nodes.Network("linear-r1h2") as net:
         net["h1"].say("exit", "li")
         assert net["h1"].wait() == 0
-        assert net["h1"].lines == ["Exiting..."]
+        assert net["h1"].lines[1:] == ["Exiting..."]
         net["r1"].end_input()
         assert net["r1"].wait() == 0
-        assert net["r1"].lines == []
+        assert len(net["r1"].lines) == 1
         os.kill(net["h2"].process.pid, signal.SIGTERM)
         assert net["h2"].wait() == 0

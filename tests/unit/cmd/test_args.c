@@ -75,10 +75,17 @@ static void test_numbers(void **state)
         int result;
         uint64_t value;
     } rows[] = {
-        {"0", 0, 0},          {"10", 0, 10},           {"007", 0, 7},
-        {"11", WEIR_EINVAL, 0}, {"", WEIR_EINVAL, 0},  {"-1", WEIR_EINVAL, 0},
-        {"+1", WEIR_EINVAL, 0}, {"1x", WEIR_EINVAL, 0}, {" 1", WEIR_EINVAL, 0},
-        {"0x1", WEIR_EINVAL, 0}, {"99999999999999999999999999", WEIR_EINVAL, 0},
+        {"0", 0, 0},
+        {"10", 0, 10},
+        {"007", 0, 7},
+        {"11", WEIR_EINVAL, 0},
+        {"", WEIR_EINVAL, 0},
+        {"-1", WEIR_EINVAL, 0},
+        {"+1", WEIR_EINVAL, 0},
+        {"1x", WEIR_EINVAL, 0},
+        {" 1", WEIR_EINVAL, 0},
+        {"0x1", WEIR_EINVAL, 0},
+        {"99999999999999999999999999", WEIR_EINVAL, 0},
     };
     uint64_t number;
     size_t i;
@@ -109,8 +116,8 @@ static void test_ports(void **state)
 static void test_rates(void **state)
 {
     static const char *const good[] = {"0", "1", "0.5", ".5", "1.0", "0.", "00.25"};
-    static const char *const bad[] = {"", "-0.5", "1.1", "1e-2", "nan", "inf", "x", ".", "0.5.5",
-                                      "0,5", "0x1"};
+    static const char *const bad[] = {"",  "-0.5", "1.1",   "1e-2", "nan", "inf",
+                                      "x", ".",    "0.5.5", "0,5",  "0x1"};
     double rate;
     size_t i;
 

@@ -64,15 +64,34 @@ static void check_all(const char *const *words)
 /* One dash or two, the value as a word or behind an equals sign. */
 static void test_forms(void **state)
 {
-    static const char *const one[] = {"-config=b", "-drop=0.25", "-drop-rate-seed=42",
-                                      "-disable-ip-checksum", "-disable-tcp-checksum=true",
-                                      "-profile=strict", "-log-level=debug", NULL};
-    static const char *const two[] = {"--config=b", "--drop=0.25", "--drop-rate-seed=42",
-                                      "--disable-ip-checksum=1", "--disable-tcp-checksum",
-                                      "--profile=strict", "--log-level=debug", NULL};
-    static const char *const words[] = {
-        "-drop", "0.25", "--drop-rate-seed", "42", "-disable-ip-checksum",
-        "-disable-tcp-checksum", "--profile=strict", "-log-level", "debug", "--config", "b", NULL};
+    static const char *const one[] = {"-config=b",
+                                      "-drop=0.25",
+                                      "-drop-rate-seed=42",
+                                      "-disable-ip-checksum",
+                                      "-disable-tcp-checksum=true",
+                                      "-profile=strict",
+                                      "-log-level=debug",
+                                      NULL};
+    static const char *const two[] = {"--config=b",
+                                      "--drop=0.25",
+                                      "--drop-rate-seed=42",
+                                      "--disable-ip-checksum=1",
+                                      "--disable-tcp-checksum",
+                                      "--profile=strict",
+                                      "--log-level=debug",
+                                      NULL};
+    static const char *const words[] = {"-drop",
+                                        "0.25",
+                                        "--drop-rate-seed",
+                                        "42",
+                                        "-disable-ip-checksum",
+                                        "-disable-tcp-checksum",
+                                        "--profile=strict",
+                                        "-log-level",
+                                        "debug",
+                                        "--config",
+                                        "b",
+                                        NULL};
 
     (void)state;
     check_all(one);
@@ -82,8 +101,8 @@ static void test_forms(void **state)
 
 static void test_numbers(void **state)
 {
-    static const char *const words[] = {"--config=a", "--config", "c", "--retries", "3",
-                                        "--time-wait", "0.5", NULL};
+    static const char *const words[] = {"--config=a", "--config",    "c",   "--retries",
+                                        "3",          "--time-wait", "0.5", NULL};
     struct flags flags;
     char error[FLAGS_ERROR_TEXT];
 

@@ -63,10 +63,8 @@ static void run(const struct row *rows, size_t count)
 static void test_right(void **state)
 {
     static const struct row rows[] = {
-        {A, SYN, 100, 0, 1000, 0, false},
-        {B, SYN | ACK, 500, 101, 2000, 0, false},
-        {A, ACK, 101, 501, 1000, 0, false},
-        {A, ACK, 101, 501, 1000, 300, false},
+        {A, SYN, 100, 0, 1000, 0, false},    {B, SYN | ACK, 500, 101, 2000, 0, false},
+        {A, ACK, 101, 501, 1000, 0, false},  {A, ACK, 101, 501, 1000, 300, false},
         {B, ACK, 501, 401, 1700, 0, false}, /* the edge stays */
         {B, ACK, 501, 401, 1900, 0, false}, /* and grows */
         {B, ACK, 501, 2301, 0, 0, false},   /* the window closes without moving the edge */
