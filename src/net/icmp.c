@@ -82,7 +82,7 @@ static int send_error(struct net *net, const struct net_icmp_cause *cause,
                           .ttl = net->config.ttl,
                           .tos = NET_ICMP_TOS,
                           .why = WEIR_WHY_ICMP_ERROR};
-    uint32_t room = min_u32(NET_ICMP_PACKET_MAX - IP4_HEADER, net_path_mms(path)) - ICMP4_HEADER;
+    uint32_t room = min_u32(NET_ICMP_PACKET_MAX - IP4_HEADER, net_hop_mms(&path->hop)) - ICMP4_HEADER;
     struct icmp4_message message = {.type = cause->type,
                                     .code = cause->code,
                                     .rest = cause->rest,
@@ -177,7 +177,7 @@ static void answer_echo(struct net *net, const struct net_packet *packet,
     int error = net_path_find(net, &packet->dst, &packet->src, &path);
 
     reply.type = ICMP4_ECHO_REPLY;
-    if (!error && packet->length <= net_path_mms(&path))
+    if (!error && packet->length <= net_hop_mms(&path.hop))
         error = reply_whole(net, &path, &out, &reply, now);
     else if (!error)
         error = reply_in_fragments(net, &path, &out, &reply, now);

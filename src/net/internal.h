@@ -45,11 +45,6 @@ struct net_routes {
     size_t count, room;
 };
 
-struct net_hop {
-    uint64_t tag;
-    int iface;
-};
-
 /* Next hops that forwarding found lately; an entry of another generation is no entry. */
 struct net_cached_hop {
     uint32_t dst, generation;

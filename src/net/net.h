@@ -120,14 +120,19 @@ uint32_t net_fragments_held(const struct net *net);
 
 /* ---- Output ------------------------------------------------------------------------------------ */
 
-/* How to reach a peer. Valid while the generation is the net's: routes, neighbours and interface
- * states have not changed since. A plain value: copy it as you like. */
-struct net_path {
-    struct weir_addr src, dst;
+/* Where packets to a peer leave. Valid while the generation is the net's: routes, neighbours and
+ * interface states have not changed since. A plain value: copy it as you like. */
+struct net_hop {
     uint64_t tag; /* of the next hop */
-    uint32_t generation;
+    uint32_t generation; /* 0: never valid */
     uint32_t mtu; /* of the outgoing link */
     int16_t iface; /* or NET_LOOPBACK */
+};
+
+/* How to reach a peer. */
+struct net_path {
+    struct weir_addr src, dst;
+    struct net_hop hop;
 };
 
 /* Finds the path to `dst`. `src` is kept if it is not the any-address, else it becomes the outgoing
@@ -136,10 +141,10 @@ struct net_path {
  * WEIR_EADDRNOTAVAIL: `src` is not ours (RFC 1122 3.2.1.3 [1122-5]). */
 int net_path_find(const struct net *net, const struct weir_addr *src, const struct weir_addr *dst,
                   struct net_path *path);
-bool net_path_is_valid(const struct net *net, const struct net_path *path);
+bool net_hop_is_valid(const struct net *net, const struct net_hop *hop);
 
 /* The largest transport segment (header included) the path takes in one packet: RFC 9293's MMS_S. */
-uint32_t net_path_mms(const struct net_path *path);
+uint32_t net_hop_mms(const struct net_hop *hop);
 
 /* Partial sum of the pseudo-header without the length: addresses and protocol. */
 uint32_t net_pseudo_sum(const struct weir_addr *src, const struct weir_addr *dst,

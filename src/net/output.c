@@ -120,13 +120,12 @@ static void finish_header(uint8_t *bytes, uint32_t total)
 int net_begin(struct net *net, const struct net_path *path, const struct net_out *out,
               uint32_t payload_bytes, weir_time now, struct net_frame *frame)
 {
-    struct net_hop hop = {.tag = path->tag, .iface = path->iface};
     int error;
 
     assert(out->ttl > 0);
     if (payload_bytes > IP4_LENGTH_MAX - IP4_HEADER)
         return WEIR_EMSGSIZE;
-    error = net_lend(net, &hop, IP4_HEADER + payload_bytes, now, &frame->frame);
+    error = net_lend(net, &path->hop, IP4_HEADER + payload_bytes, now, &frame->frame);
     if (error)
         return error;
     write_header(net, path, out, frame->frame.data);
@@ -142,12 +141,12 @@ void net_commit(struct net *net, const struct net_path *path, struct net_frame *
     assert(payload_bytes <= frame->room);
     frame->frame.length = IP4_HEADER + payload_bytes;
     finish_header(frame->frame.data, frame->frame.length);
-    net_stage(net, path->iface, &frame->frame, now);
+    net_stage(net, path->hop.iface, &frame->frame, now);
 }
 
 void net_abort(struct net *net, const struct net_path *path, struct net_frame *frame)
 {
-    struct weir_link *link = net_iface_at(net, path->iface)->link;
+    struct weir_link *link = net_iface_at(net, path->hop.iface)->link;
 
     link->ops->abort(link, &frame->frame);
 }
@@ -175,7 +174,7 @@ static int send_cut(struct net *net, const struct net_path *path, const struct n
     struct net_cut cut = {.payload = payload,
                           .header_length = IP4_HEADER,
                           .length = length,
-                          .hop = {.tag = path->tag, .iface = path->iface},
+                          .hop = {.tag = path->hop.tag, .iface = path->hop.iface},
                           .why = out->why};
 
     if (out->dont_fragment || length > IP4_LENGTH_MAX - IP4_HEADER)
@@ -190,7 +189,7 @@ int net_send(struct net *net, const struct net_path *path, const struct net_out 
     int error;
 
     assert(out->ttl > 0);
-    if (length <= net_path_mms(path))
+    if (length <= net_hop_mms(&path->hop))
         error = send_whole(net, path, out, payload, length, now);
     else
         error = send_cut(net, path, out, payload, length, now);

@@ -17,26 +17,23 @@
 static int find_loopback(const struct weir_addr *src, struct net_path *path)
 {
     path->src = weir_addr_is_any(src) ? path->dst : *src;
-    path->tag = 0;
-    path->mtu = NET_LOOPBACK_MTU;
-    path->iface = NET_LOOPBACK;
+    path->hop.tag = 0;
+    path->hop.mtu = NET_LOOPBACK_MTU;
+    path->hop.iface = NET_LOOPBACK;
     return 0;
 }
 
 static int find_wire(const struct net *net, const struct weir_addr *src, struct net_path *path)
 {
-    struct net_hop hop;
     int error;
 
     if (!weir_addr_is_any(src) && net_is_loopback4(weir_addr_to4(src)))
         return WEIR_ENETUNREACH;
-    error = net_routes_resolve(net, &path->dst, &hop);
+    error = net_routes_resolve(net, &path->dst, &path->hop);
     if (error)
         return error;
-    path->src = weir_addr_is_any(src) ? net->ifaces[hop.iface].addr : *src;
-    path->tag = hop.tag;
-    path->mtu = net->ifaces[hop.iface].mtu;
-    path->iface = (int16_t)hop.iface;
+    path->src = weir_addr_is_any(src) ? net->ifaces[path->hop.iface].addr : *src;
+    path->hop.mtu = net->ifaces[path->hop.iface].mtu;
     return 0;
 }
 
@@ -51,7 +48,7 @@ static bool may_be_source(const struct net *net, const struct weir_addr *src)
 int net_path_find(const struct net *net, const struct weir_addr *src, const struct weir_addr *dst,
                   struct net_path *path)
 {
-    struct net_path found = {.dst = *dst, .generation = net->generation};
+    struct net_path found = {.dst = *dst, .hop = {.generation = net->generation}};
     int error;
 
     if (!may_be_source(net, src))
@@ -69,14 +66,14 @@ int net_path_find(const struct net *net, const struct weir_addr *src, const stru
     return error;
 }
 
-bool net_path_is_valid(const struct net *net, const struct net_path *path)
+bool net_hop_is_valid(const struct net *net, const struct net_hop *hop)
 {
-    return path->generation == net->generation;
+    return hop->generation == net->generation;
 }
 
-uint32_t net_path_mms(const struct net_path *path)
+uint32_t net_hop_mms(const struct net_hop *hop)
 {
-    return path->mtu - IP4_HEADER;
+    return hop->mtu - IP4_HEADER;
 }
 
 uint32_t net_pseudo_sum(const struct weir_addr *src, const struct weir_addr *dst, uint8_t protocol)

@@ -278,7 +278,7 @@ static int take_local(const struct net *net, const struct weir_route_row *row,
         state->met_down = true;
         return WEIR_ENETUNREACH;
     }
-    hop->iface = row->iface;
+    hop->iface = (int16_t)row->iface;
     return net_neighbour_tag(net, row->iface, dst, &hop->tag);
 }
 

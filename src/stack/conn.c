@@ -33,7 +33,7 @@ struct conn *conn_create(struct weir_stack *stack, const struct flow_key *key,
     conn->is_in_table = true;
     conn->socket = socket;
     conn->pseudo_sum = net_pseudo_sum(&key->local, &key->remote, IP_PROTOCOL_TCP);
-    conn->path = (struct net_path){0};
+    conn->hop = (struct net_hop){0};
     tcp_init(&conn->tcp, &stack->tcp_context, socket_settings(stack, socket));
     socket->conn = conn;
     stack->conn_count++;

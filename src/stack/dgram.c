@@ -21,7 +21,7 @@ static bool is_echo_id_taken(const struct weir_stack *stack, uint16_t id)
     for (i = 0; i < stack->socket_slots; i++) {
         const struct socket *socket = stack->sockets[i];
 
-        if (socket && socket->kind == WEIR_ECHO && socket->echo_id == id)
+        if (socket && socket->kind == WEIR_ECHO && socket->binding->echo_id == id)
             return true;
     }
     return false;
@@ -33,12 +33,12 @@ int dgram_open(struct weir_stack *stack, struct socket *socket, int protocol)
 
     if (socket->kind == WEIR_ECHO) {
         do {
-            socket->echo_id = 0;
+            socket->binding->echo_id = 0;
             if (++tries > UINT16_MAX)
                 return WEIR_EMFILE;
             stack->next_echo_id++;
         } while (!stack->next_echo_id || is_echo_id_taken(stack, stack->next_echo_id));
-        socket->echo_id = stack->next_echo_id;
+        socket->binding->echo_id = stack->next_echo_id;
         return 0;
     }
     if (protocol < 0 || protocol > 255 || protocol == IP_PROTOCOL_TCP ||
@@ -47,15 +47,15 @@ int dgram_open(struct weir_stack *stack, struct socket *socket, int protocol)
     if (stack->raw[protocol])
         return WEIR_EADDRINUSE;
     stack->raw[protocol] = socket;
-    socket->protocol = (uint8_t)protocol;
+    socket->binding->protocol = (uint8_t)protocol;
     return 0;
 }
 
 void dgram_close(struct weir_stack *stack, struct socket *socket)
 {
     if (socket->kind == WEIR_RAW)
-        stack->raw[socket->protocol] = NULL;
-    socket->echo_id = 0;
+        stack->raw[socket->binding->protocol] = NULL;
+    socket->binding->echo_id = 0;
 }
 
 static struct socket *echo_socket(const struct weir_stack *stack, uint16_t id)
@@ -65,7 +65,7 @@ static struct socket *echo_socket(const struct weir_stack *stack, uint16_t id)
     for (i = 0; id && i < stack->socket_slots; i++) {
         struct socket *socket = stack->sockets[i];
 
-        if (socket && socket->kind == WEIR_ECHO && socket->echo_id == id)
+        if (socket && socket->kind == WEIR_ECHO && socket->binding->echo_id == id)
             return socket;
     }
     return NULL;
@@ -76,9 +76,9 @@ static void push(struct weir_stack *stack, struct socket *socket,
 {
     enum weir_drop drop;
 
-    if (socket->is_connected && !info->icmp_type && !weir_addr_equal(&socket->peer, &info->peer))
+    if (socket->is_connected && !info->icmp_type && !weir_addr_equal(&socket->binding->peer, &info->peer))
         return;
-    drop = dgram_push(&socket->datagrams, &stack->alloc, info, data, length);
+    drop = dgram_push(&socket->binding->datagrams, &stack->alloc, info, data, length);
     count_drop(stack, drop);
     if (drop == WEIR_DROP_NONE)
         socket_raise(stack, socket, WEIR_IN);
@@ -192,17 +192,17 @@ long weir_socket_sendto(struct weir_stack *stack, int number, const void *data, 
         return WEIR_ENOTCONN;
     if (length > ECHO_MAX - ICMP4_HEADER)
         return WEIR_EMSGSIZE;
-    target.peer = socket->peer;
+    target.peer = socket->binding->peer;
     if (to)
         target = *to;
     if (weir_addr_is_any(&target.local))
-        target.local = socket->local.addr;
+        target.local = socket->binding->local.addr;
     error = net_path_find(stack->net, &target.local, &target.peer, &path);
     if (error < 0)
         return error;
     settings = socket_settings(stack, socket);
     out = (struct net_out){
-        .protocol = socket->kind == WEIR_ECHO ? IP_PROTOCOL_ICMP : socket->protocol,
+        .protocol = socket->kind == WEIR_ECHO ? IP_PROTOCOL_ICMP : socket->binding->protocol,
         .ttl = target.ttl ? target.ttl : settings->ttl,
         .tos = target.tos ? target.tos : settings->tos,
         .why = socket->kind == WEIR_ECHO ? WEIR_WHY_ECHO : WEIR_WHY_RAW,
@@ -210,7 +210,7 @@ long weir_socket_sendto(struct weir_stack *stack, int number, const void *data, 
     if (socket->kind == WEIR_ECHO) {
         const struct icmp4_message message = {
             .type = ICMP4_ECHO,
-            .rest = (uint32_t)socket->echo_id << 16 | target.echo_sequence,
+            .rest = (uint32_t)socket->binding->echo_id << 16 | target.echo_sequence,
             .body = data,
             .body_length = length,
         };
@@ -233,5 +233,5 @@ long weir_socket_recvfrom(struct weir_stack *stack, int number, void *data, size
         return WEIR_EBADF;
     if (socket->kind == WEIR_TCP)
         return WEIR_EPROTOTYPE;
-    return dgram_pop(&socket->datagrams, &stack->alloc, data, length, from);
+    return dgram_pop(&socket->binding->datagrams, &stack->alloc, data, length, from);
 }

@@ -67,7 +67,7 @@ static enum weir_drop reopen(struct weir_stack *stack, struct time_wait *record,
         conn_reply(stack, &key, &reply, &stack->config.tcp);
         return WEIR_DROP_TCP_TIME_WAIT;
     }
-    if (listener->queued >= listener->backlog)
+    if (listener->binding->queued >= listener->binding->backlog)
         return WEIR_DROP_TCP_BACKLOG;
     time_wait_free(stack, record);
     return input_stray(stack, &key, segment, iss_floor);

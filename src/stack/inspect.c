@@ -122,7 +122,9 @@ int weir_inspect_socket(const struct weir_stack *stack, int from, struct weir_so
     row->closed = socket->is_closed;
     row->listener = socket->listener ? socket->listener->number : -1;
     row->tag = socket->tag;
-    row->local = socket->local;
+    row->local.addr = weir_addr_any4();
+    if (socket->binding)
+        row->local = socket->binding->local;
     row->remote.addr = weir_addr_any4();
     if (socket->conn)
         key = &socket->conn->flow.key;
@@ -173,8 +175,8 @@ void weir_inspect_budget(const struct weir_stack *stack, struct weir_budget_row 
     row->half_open = stack->half_open_count;
     row->time_wait = stack->time_wait_count;
     for (i = 0; i < stack->socket_slots; i++) {
-        if (stack->sockets[i])
-            row->datagrams += stack->sockets[i]->datagrams.count;
+        if (stack->sockets[i] && stack->sockets[i]->binding)
+            row->datagrams += stack->sockets[i]->binding->datagrams.count;
     }
     row->fragments = net_fragments_held(stack->net);
 }

@@ -23,13 +23,13 @@ struct socket *listener_find(const struct weir_stack *stack, const struct weir_a
     struct table_node *node;
 
     for (node = table_find(&stack->ports, port); node; node = table_find_next(node)) {
-        struct socket *socket = LIST_ENTRY(node, struct socket, port);
+        struct socket *socket = LIST_ENTRY(node, struct binding, port)->socket;
 
         if (!socket->is_listening)
             continue;
-        if (weir_addr_equal(&socket->local.addr, local))
+        if (weir_addr_equal(&socket->binding->local.addr, local))
             return socket;
-        if (weir_addr_is_any(&socket->local.addr))
+        if (weir_addr_is_any(&socket->binding->local.addr))
             any = socket;
     }
     return any;
@@ -74,7 +74,7 @@ static uint32_t path_mms(const struct weir_stack *stack, const struct flow_key *
 
     if (net_path_find(stack->net, &key->local, &key->remote, &path) < 0)
         return 576 - 20;
-    return net_path_mms(&path);
+    return net_hop_mms(&path.hop);
 }
 
 static void fill_record(struct weir_stack *stack, struct half_open *half, weir_seq iss_floor)
@@ -114,7 +114,7 @@ enum weir_drop listener_input(struct weir_stack *stack, struct socket *listener,
     }
     if (!is_plausible_peer(stack, key))
         return WEIR_DROP_TCP_BAD_SYN;
-    if (listener->queued >= listener->backlog)
+    if (listener->binding->queued >= listener->binding->backlog)
         return WEIR_DROP_TCP_BACKLOG;
     half = half_open_create(stack, listener, key);
     if (!half)
@@ -138,7 +138,7 @@ static enum weir_drop inflate(struct weir_stack *stack, struct half_open *half,
     struct conn *conn;
     int error;
 
-    if (listener->queued >= listener->backlog)
+    if (listener->binding->queued >= listener->binding->backlog)
         return WEIR_DROP_TCP_BACKLOG;
     socket = socket_create(stack, WEIR_TCP, &error);
     if (!socket)
@@ -153,8 +153,8 @@ static enum weir_drop inflate(struct weir_stack *stack, struct half_open *half,
     socket->linger = listener->linger;
     socket->is_connected = true;
     socket->listener = listener;
-    list_add_tail(&listener->queue, &socket->accept);
-    listener->queued++;
+    list_add_tail(&listener->binding->queue, &socket->accept);
+    listener->binding->queued++;
     stack->counters.counter[WEIR_COUNT_PASSIVE_OPENS]++;
     tcp_inflate(&conn->tcp, &record, path_mms(stack, &key), stack->now);
     socket_raise(stack, listener, WEIR_ACCEPT | WEIR_IN);
@@ -211,12 +211,12 @@ void listener_stop(struct weir_stack *stack, struct socket *listener)
         conn_reply(stack, &half->flow.key, &reply, socket_settings(stack, listener));
         half_open_free(stack, half);
     }
-    while ((node = list_pop(&listener->queue))) {
+    while ((node = list_pop(&listener->binding->queue))) {
         struct socket *socket = LIST_ENTRY(node, struct socket, accept);
 
         socket->listener = NULL;
         weir_socket_abort(stack, socket->number);
     }
-    listener->queued = 0;
+    listener->binding->queued = 0;
     listener->is_listening = false;
 }

@@ -36,21 +36,23 @@ static void receive_loopback(struct weir_stack *stack)
         input_frame(stack, NET_LOOPBACK, &frames[i]);
 }
 
-/* The path, found anew if anything has changed. False: there is none at the moment. */
-static bool find_path(struct weir_stack *stack, struct conn *conn)
+/* The way out, found anew if anything has changed. False: there is none at the moment. */
+static bool find_hop(struct weir_stack *stack, struct conn *conn)
 {
+    struct net_path path;
     int error;
 
-    if (net_path_is_valid(stack->net, &conn->path))
+    if (net_hop_is_valid(stack->net, &conn->hop))
         return true;
-    error = net_path_find(stack->net, &conn->flow.key.local, &conn->flow.key.remote, &conn->path);
+    error = net_path_find(stack->net, &conn->flow.key.local, &conn->flow.key.remote, &path);
     if (error < 0) {
-        conn->path.generation = 0;
+        conn->hop.generation = 0;
         if (!conn->tcp.notice)
             conn->tcp.notice = (int8_t)error;
         return false;
     }
-    tcp_set_mms(&conn->tcp, net_path_mms(&conn->path));
+    conn->hop = path.hop;
+    tcp_set_mms(&conn->tcp, net_hop_mms(&conn->hop));
     return true;
 }
 
@@ -59,6 +61,8 @@ static enum outcome send_run(struct weir_stack *stack, struct conn *conn,
                              const struct tcp_run *run)
 {
     const struct net_out out = conn_net_out(conn->tcp.settings, run->why);
+    const struct net_path path = {
+        .src = conn->flow.key.local, .dst = conn->flow.key.remote, .hop = conn->hop};
     enum outcome outcome = SENT;
     uint32_t offset = 0, segments = 0;
     struct tcp_ports ports;
@@ -74,7 +78,7 @@ static enum outcome send_run(struct weir_stack *stack, struct conn *conn,
             outcome = OUT_OF_BUDGET;
             break;
         }
-        error = net_begin(stack->net, &conn->path, &out, size, stack->now, &frame);
+        error = net_begin(stack->net, &path, &out, size, stack->now, &frame);
         if (error == WEIR_EAGAIN) {
             outcome = BLOCKED;
             break;
@@ -83,7 +87,7 @@ static enum outcome send_run(struct weir_stack *stack, struct conn *conn,
             count_drop(stack, error == WEIR_EMSGSIZE ? WEIR_DROP_TOO_BIG : WEIR_DROP_IFACE_DOWN);
         } else {
             size = tcp_emit(&conn->tcp, run, offset, &ports, frame.payload);
-            net_commit(stack->net, &conn->path, &frame, size, stack->now);
+            net_commit(stack->net, &path, &frame, size, stack->now);
         }
         stack->turn_budget--;
         segments++;
@@ -96,7 +100,7 @@ static enum outcome send_run(struct weir_stack *stack, struct conn *conn,
 
 static void block(struct weir_stack *stack, struct conn *conn)
 {
-    list_add_tail(&stack->blocked[conn->path.iface + 1], &conn->work);
+    list_add_tail(&stack->blocked[conn->hop.iface + 1], &conn->work);
 }
 
 static void arm(struct weir_stack *stack, struct conn *conn, weir_time deadline)
@@ -129,7 +133,7 @@ static void serve(struct weir_stack *stack, struct conn *conn)
             arm(stack, conn, tcp_wait(&conn->tcp, run.why, stack->now));
             return;
         }
-        if (!find_path(stack, conn)) {
+        if (!find_hop(stack, conn)) {
             count_drop(stack, WEIR_DROP_NO_ROUTE);
             tcp_sent(&conn->tcp, &run, run.length, 1, stack->now);
             continue;

@@ -62,33 +62,55 @@ struct socket *socket_create(struct weir_stack *stack, enum weir_socket_kind kin
     socket->number = (int32_t)stack->lowest_free;
     socket->kind = (uint8_t)kind;
     socket->linger = -1;
-    socket->local.addr = weir_addr_any4();
     list_init(&socket->event);
     list_init(&socket->accept);
-    list_init(&socket->queue);
-    dgram_init(&socket->datagrams);
     stack->sockets[stack->lowest_free++] = socket;
     stack->socket_count++;
     return socket;
 }
 
-void socket_unbind(struct weir_stack *stack, struct socket *socket)
+static bool binding_create(struct weir_stack *stack, struct socket *socket)
 {
-    if (socket->is_bound)
-        table_remove(&stack->ports, &socket->port);
-    socket->is_bound = false;
+    struct binding *binding = alloc_get_zeroed(&stack->alloc, sizeof(*binding));
+
+    if (!binding)
+        return false;
+    binding->socket = socket;
+    binding->local.addr = weir_addr_any4();
+    list_init(&binding->queue);
+    dgram_init(&binding->datagrams);
+    socket->binding = binding;
+    return true;
+}
+
+static void leave_port(struct weir_stack *stack, struct socket *socket)
+{
+    if (socket->binding && socket->binding->is_bound) {
+        table_remove(&stack->ports, &socket->binding->port);
+        socket->binding->is_bound = false;
+    }
+}
+
+static void binding_free(struct weir_stack *stack, struct socket *socket)
+{
+    struct binding *binding = socket->binding;
+    struct list_node *node;
+
+    if (!binding)
+        return;
+    leave_port(stack, socket);
+    while ((node = list_pop(&binding->queue)))
+        LIST_ENTRY(node, struct socket, accept)->listener = NULL;
+    dgram_done(&binding->datagrams, &stack->alloc);
+    alloc_put(&stack->alloc, binding, sizeof(*binding));
+    socket->binding = NULL;
 }
 
 void socket_free(struct weir_stack *stack, struct socket *socket)
 {
-    struct list_node *node;
-
     list_remove(&socket->event);
     list_remove(&socket->accept);
-    while ((node = list_pop(&socket->queue)))
-        LIST_ENTRY(node, struct socket, accept)->listener = NULL;
-    socket_unbind(stack, socket);
-    dgram_done(&socket->datagrams, &stack->alloc);
+    binding_free(stack, socket);
     if (socket->conn)
         conn_free(stack, socket->conn);
     if (socket->time_wait)
@@ -126,12 +148,12 @@ int weir_socket_open(struct weir_stack *stack, enum weir_socket_kind kind, int p
     socket = socket_create(stack, kind, &error);
     if (!socket)
         return error;
-    if (kind != WEIR_TCP) {
+    error = binding_create(stack, socket) ? 0 : WEIR_ENOMEM;
+    if (error == 0 && kind != WEIR_TCP)
         error = dgram_open(stack, socket, protocol);
-        if (error < 0) {
-            socket_free(stack, socket);
-            return error;
-        }
+    if (error < 0) {
+        socket_free(stack, socket);
+        return error;
     }
     return socket->number;
 }
@@ -155,9 +177,9 @@ static bool is_port_taken(const struct weir_stack *stack, const struct socket *s
     struct table_node *node;
 
     for (node = table_find(&stack->ports, local->port); node; node = table_find_next(node)) {
-        const struct socket *other = LIST_ENTRY(node, struct socket, port);
+        const struct binding *other = LIST_ENTRY(node, struct binding, port);
 
-        if (other != self &&
+        if (other->socket != self &&
             (weir_addr_is_any(&other->local.addr) || weir_addr_is_any(&local->addr) ||
              weir_addr_equal(&other->local.addr, &local->addr)))
             return true;
@@ -171,26 +193,26 @@ int weir_socket_bind(struct weir_stack *stack, int number, const struct weir_end
 
     if (!socket)
         return WEIR_EBADF;
-    if (socket->is_bound || socket->is_connected || socket->conn)
+    if (socket->is_connected || socket->conn || socket->binding->is_bound)
         return WEIR_EINVAL;
     if (!weir_addr_is_any(&local->addr) && net_is_own(stack->net, &local->addr) == WEIR_ENOENT)
         return WEIR_EADDRNOTAVAIL;
     if (socket->kind == WEIR_TCP && local->port) {
         if (is_port_taken(stack, socket, local))
             return WEIR_EADDRINUSE;
-        if (!table_add(&stack->ports, &socket->port, local->port))
+        if (!table_add(&stack->ports, &socket->binding->port, local->port))
             return WEIR_ENOMEM;
-        socket->is_bound = true;
+        socket->binding->is_bound = true;
     }
-    socket->local = *local;
+    socket->binding->local = *local;
     return 0;
 }
 
 /* A listener without a port gets one. */
 static int bind_any_port(struct weir_stack *stack, struct socket *socket)
 {
-    struct flow_key key = {.local = socket->local.addr, .remote = weir_addr_any4()};
-    struct weir_endpoint local = socket->local;
+    struct flow_key key = {.local = socket->binding->local.addr, .remote = weir_addr_any4()};
+    struct weir_endpoint local = socket->binding->local;
 
     local.port = flow_choose_port(stack, &key);
     if (!local.port)
@@ -209,12 +231,12 @@ int weir_socket_listen(struct weir_stack *stack, int number, int backlog)
         return WEIR_EPROTOTYPE;
     if (socket->conn || socket->is_connected || socket->is_listening)
         return WEIR_EISCONN;
-    if (!socket->is_bound) {
+    if (!socket->binding->is_bound) {
         error = bind_any_port(stack, socket);
         if (error < 0)
             return error;
     }
-    socket->backlog = backlog < 1 ? 1 : (uint32_t)min_i64(backlog, BACKLOG_MAX);
+    socket->binding->backlog = backlog < 1 ? 1 : (uint32_t)min_i64(backlog, BACKLOG_MAX);
     socket->is_listening = true;
     return 0;
 }
@@ -229,11 +251,11 @@ int weir_socket_accept(struct weir_stack *stack, int number, struct weir_endpoin
         return WEIR_EBADF;
     if (!listener->is_listening)
         return WEIR_EINVAL;
-    node = list_pop(&listener->queue);
+    node = list_pop(&listener->binding->queue);
     if (!node)
         return WEIR_EAGAIN;
     socket = LIST_ENTRY(node, struct socket, accept);
-    listener->queued--;
+    listener->binding->queued--;
     socket->listener = NULL;
     socket_raise(stack, socket, 0);
     if (remote)
@@ -244,7 +266,7 @@ int weir_socket_accept(struct weir_stack *stack, int number, struct weir_endpoin
 
 static int connect_datagrams(struct socket *socket, const struct weir_endpoint *remote)
 {
-    socket->peer = remote->addr;
+    socket->binding->peer = remote->addr;
     socket->is_connected = true;
     return 0;
 }
@@ -254,14 +276,14 @@ static int name_connection(struct weir_stack *stack, const struct socket *socket
                            const struct weir_endpoint *remote, struct flow_key *key,
                            struct net_path *path)
 {
-    int error = net_path_find(stack->net, &socket->local.addr, &remote->addr, path);
+    int error = net_path_find(stack->net, &socket->binding->local.addr, &remote->addr, path);
 
     if (error < 0)
         return error;
     key->local = path->src;
     key->remote = remote->addr;
     key->rport = remote->port;
-    key->lport = socket->local.port;
+    key->lport = socket->binding->local.port;
     if (!key->lport && !flow_choose_port(stack, key))
         return WEIR_EADDRNOTAVAIL;
     return flow_find(stack, key) ? WEIR_EADDRINUSE : 0;
@@ -295,10 +317,10 @@ int weir_socket_connect(struct weir_stack *stack, int number, const struct weir_
     if (!conn)
         return WEIR_ENOMEM;
     /* The four-tuple stands for it from now on; others may listen on the port [MUST-42]. */
-    socket_unbind(stack, socket);
+    binding_free(stack, socket);
     socket->is_connected = true;
-    conn->path = path;
-    tcp_open(&conn->tcp, flow_isn(stack, &key), net_path_mms(&path), now);
+    conn->hop = path.hop;
+    tcp_open(&conn->tcp, flow_isn(stack, &key), net_hop_mms(&path.hop), now);
     stack->counters.counter[WEIR_COUNT_ACTIVE_OPENS]++;
     conn_mark(stack, conn);
     return WEIR_EINPROGRESS;
@@ -494,7 +516,7 @@ static int let_go(struct weir_stack *stack, struct socket *socket, bool is_abort
         listener_stop(stack, socket);
     if (socket->kind != WEIR_TCP)
         dgram_close(stack, socket);
-    socket_unbind(stack, socket);
+    leave_port(stack, socket);
     socket->is_closed = true;
     if (!conn) {
         socket_ended(stack, socket);
@@ -552,9 +574,9 @@ int weir_socket_ready(const struct weir_stack *stack, int number)
     if (!socket)
         return WEIR_EBADF;
     if (socket->is_listening)
-        return socket->queued ? WEIR_ACCEPT | WEIR_IN : 0;
+        return socket->binding->queued ? WEIR_ACCEPT | WEIR_IN : 0;
     if (socket->kind != WEIR_TCP)
-        return WEIR_OUT | (socket->datagrams.count ? WEIR_IN : 0);
+        return WEIR_OUT | (socket->binding->datagrams.count ? WEIR_IN : 0);
     return socket->conn ? (int)stream_ready(&socket->conn->tcp) : 0;
 }
 
@@ -586,8 +608,9 @@ int weir_socket_local(const struct weir_stack *stack, int number, struct weir_en
 
     if (!socket)
         return WEIR_EBADF;
-    *local = socket->local;
-    if (socket->conn)
+    if (socket->binding)
+        *local = socket->binding->local;
+    else
         *local = (struct weir_endpoint){.addr = socket->conn->flow.key.local,
                                         .port = socket->conn->flow.key.lport};
     return 0;
@@ -603,7 +626,7 @@ int weir_socket_remote(const struct weir_stack *stack, int number, struct weir_e
         *remote = (struct weir_endpoint){.addr = socket->conn->flow.key.remote,
                                          .port = socket->conn->flow.key.rport};
     else if (socket->kind != WEIR_TCP && socket->is_connected)
-        *remote = (struct weir_endpoint){.addr = socket->peer};
+        *remote = (struct weir_endpoint){.addr = socket->binding->peer};
     else
         return WEIR_ENOTCONN;
     return 0;

@@ -49,7 +49,7 @@ struct socket;
 struct conn {
     struct flow flow;
     struct list_node work; /* on the dirty list or on an interface's blocked list */
-    struct net_path path;
+    struct net_hop hop;
     uint32_t pseudo_sum;
     bool is_in_table; /* else it has ended, and only its socket holds it */
     struct socket *socket;
@@ -78,28 +78,35 @@ struct own_settings {
     struct weir_tcp_settings tcp;
 };
 
-struct socket {
-    struct table_node port;     /* in stack->ports while bound or listening */
-    struct list_node event;     /* in stack->events */
-    struct list_node accept;    /* in the listener's queue until accepted */
-    struct list_node queue;     /* listener: complete connections */
-    int32_t number;
-    uint32_t events;            /* not reported yet */
-    uint64_t tag;
-    struct own_settings *own;   /* NULL: the stack's settings */
-    struct conn *conn;
-    struct time_wait *time_wait;
-    struct socket *listener;    /* until accepted */
-    struct weir_endpoint local; /* as bound */
-    struct weir_addr peer;      /* datagrams: as connected */
+/* What a socket has while it is no connection: a name of its own, and somebody's queue. */
+struct binding {
+    struct table_node port; /* in stack->ports while bound or listening */
+    struct socket *socket;
+    struct weir_endpoint local;
+    struct weir_addr peer;  /* datagrams: as connected */
+    struct list_node queue; /* listener: complete connections */
+    uint32_t queued, backlog;
     struct dgram_queue datagrams;
-    uint32_t queued, backlog;   /* listener */
-    uint32_t lent;              /* by send_begin or recv_peek */
-    int32_t linger;             /* milliseconds; -1: off; 0: abort */
     uint16_t echo_id;
-    uint8_t kind;               /* enum weir_socket_kind */
     uint8_t protocol;
-    bool is_bound, is_listening, is_closed, is_connected, no_notices;
+    bool is_bound;
+};
+
+struct socket {
+    struct list_node event;  /* in stack->events */
+    struct list_node accept; /* in the listener's queue until accepted */
+    uint64_t tag;
+    struct own_settings *own;    /* NULL: the stack's settings */
+    struct binding *binding;     /* NULL: a connection needs none */
+    struct conn *conn;           /* NULL: none yet, or it has become the next */
+    struct time_wait *time_wait;
+    struct socket *listener;     /* until accepted */
+    uint32_t events;             /* not reported yet */
+    int32_t number;
+    uint32_t lent;               /* by send_begin or recv_peek */
+    int32_t linger;              /* milliseconds; -1: off; 0: abort */
+    uint8_t kind;                /* enum weir_socket_kind */
+    bool is_listening, is_closed, is_connected, no_notices;
 };
 
 /* ---- The stack ----------------------------------------------------------------------------------------- */
@@ -187,7 +194,6 @@ void socket_free(struct weir_stack *stack, struct socket *socket);
 void socket_raise(struct weir_stack *stack, struct socket *socket, uint32_t events);
 /* The state machine has ended, and the application has closed it: the last event. */
 void socket_ended(struct weir_stack *stack, struct socket *socket);
-void socket_unbind(struct weir_stack *stack, struct socket *socket);
 
 /* options.c */
 const struct weir_tcp_settings *socket_settings(const struct weir_stack *stack,

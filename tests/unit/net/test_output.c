@@ -68,7 +68,7 @@ static void test_refusals(void **state)
     (void)state;
     node_init(&node);
     path = path_to(PEER);
-    assert_int_equal(net_path_mms(&path), 1480); /* RFC 1122 3.3.3 [1122-28] */
+    assert_int_equal(net_hop_mms(&path.hop), 1480); /* RFC 1122 3.3.3 [1122-28] */
     assert_int_equal(net_begin(node.net, &path, &df_out, 1481, 0, &frame), WEIR_EMSGSIZE);
     assert_int_equal(net_begin(node.net, &path, &df_out, 1480, 0, &frame), 0);
     net_abort(node.net, &path, &frame);
@@ -82,7 +82,7 @@ static void test_refusals(void **state)
     expect_drop(&node, WEIR_DROP_LINK_FULL);
     net_set_iface_up(node.net, 0, false);
     assert_int_equal(net_begin(node.net, &path, &df_out, 10, 0, &frame), WEIR_ENETDOWN);
-    assert_false(net_path_is_valid(node.net, &path));
+    assert_false(net_hop_is_valid(node.net, &path.hop));
     assert_int_equal(node_sent(&node), 0);
     node_done(&node);
 }

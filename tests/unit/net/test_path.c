@@ -44,20 +44,20 @@ static void test_table(void **state)
     for (size_t i = 0; i < sizeof(path_cases) / sizeof(path_cases[0]); i++) {
         const struct path_case *row = &path_cases[i];
         struct weir_addr src = addr4(row->src), dst = addr4(row->dst);
-        struct net_path path = {.generation = 12345};
+        struct net_path path = {.hop.generation = 12345};
 
         print_message("%s\n", row->what);
         assert_int_equal(net_path_find(node.net, &src, &dst, &path), row->error);
         if (row->error) {
-            assert_int_equal(path.generation, 12345); /* untouched */
+            assert_int_equal(path.hop.generation, 12345); /* untouched */
             continue;
         }
-        assert_true(net_path_is_valid(node.net, &path));
+        assert_true(net_hop_is_valid(node.net, &path.hop));
         assert_int_equal(weir_addr_to4(&path.src), row->path_src);
         assert_int_equal(weir_addr_to4(&path.dst), row->dst);
-        assert_int_equal(path.iface, row->iface);
-        assert_int_equal(path.tag, row->tag);
-        assert_int_equal(path.mtu, row->iface == NET_LOOPBACK ? 65535 : 1500);
+        assert_int_equal(path.hop.iface, row->iface);
+        assert_int_equal(path.hop.tag, row->tag);
+        assert_int_equal(path.hop.mtu, row->iface == NET_LOOPBACK ? 65535 : 1500);
     }
     node_done(&node);
 }
@@ -92,10 +92,10 @@ static void test_generation(void **state)
     (void)state;
     node_init(&node);
 #define FRESH() assert_int_equal(net_path_find(node.net, &any, &dst, &path), 0)
-#define STALE() assert_false(net_path_is_valid(node.net, &path))
+#define STALE() assert_false(net_hop_is_valid(node.net, &path.hop))
     FRESH();
     net_set_iface_up(node.net, 0, true); /* no change */
-    assert_true(net_path_is_valid(node.net, &path));
+    assert_true(net_hop_is_valid(node.net, &path.hop));
     net_set_iface_up(node.net, 0, false);
     STALE();
     FRESH();
@@ -111,7 +111,7 @@ static void test_generation(void **state)
     net_add_neighbour(node.net, 1, &hop, 99);
     STALE();
     FRESH();
-    assert_int_equal(path.tag, 99);
+    assert_int_equal(path.hop.tag, 99);
     node_done(&node);
 }
 

@@ -110,7 +110,7 @@ static void test_against_model(void **state)
         error = net_path_find(node.net, &any, &to, &path);
         assert_int_equal(error, expected ? 0 : WEIR_ENETUNREACH);
         if (expected)
-            assert_int_equal(path.tag, expected->hop == A4(10, 1, 0, 2) ? 12 : 13);
+            assert_int_equal(path.hop.tag, expected->hop == A4(10, 1, 0, 2) ? 12 : 13);
     }
     node_done(&node);
 }
@@ -170,22 +170,22 @@ static void test_preference(void **state)
     node_init(&node);
     set_rip(A4(50, 0, 0, 0), 8, A4(10, 1, 0, 2));
     assert_int_equal(path_to(A4(50, 1, 1, 1), &path), 0);
-    assert_int_equal(path.tag, 12);
+    assert_int_equal(path.hop.tag, 12);
     node_route(&node, A4(50, 0, 0, 0), 8, A4(10, 1, 0, 3));
     assert_int_equal(path_to(A4(50, 1, 1, 1), &path), 0);
-    assert_int_equal(path.tag, 13);
+    assert_int_equal(path.hop.tag, 13);
     node_route(&node, A4(50, 0, 0, 0), 8, A4(10, 0, 0, 7)); /* replaces the static one */
     assert_int_equal(path_to(A4(50, 1, 1, 1), &path), 0);
-    assert_int_equal(path.iface, 0);
+    assert_int_equal(path.hop.iface, 0);
     net_set_iface_up(node.net, 0, false);
     assert_int_equal(path_to(A4(50, 1, 1, 1), &path), 0);
-    assert_int_equal(path.tag, 12);
+    assert_int_equal(path.hop.tag, 12);
     set_rip(A4(10, 0, 0, 0), 24, A4(10, 1, 0, 2)); /* the way round to a connected net */
     assert_int_equal(path_to(A4(10, 0, 0, 7), &path), 0);
-    assert_int_equal(path.iface, 1);
+    assert_int_equal(path.hop.iface, 1);
     net_set_iface_up(node.net, 0, true);
     assert_int_equal(path_to(A4(10, 0, 0, 7), &path), 0);
-    assert_int_equal(path.iface, 0);
+    assert_int_equal(path.hop.iface, 0);
     net_set_iface_up(node.net, 0, false);
     net_set_iface_up(node.net, 1, false);
     assert_int_equal(path_to(A4(50, 1, 1, 1), &path), WEIR_ENETDOWN);
@@ -202,8 +202,8 @@ static void test_gateways(void **state)
     node_init(&node);
     node_route(&node, A4(70, 0, 0, 0), 8, A4(10, 9, 1, 1)); /* behind 10.9/16, behind 10.1.0.2 */
     assert_int_equal(path_to(A4(70, 1, 1, 1), &path), 0);
-    assert_int_equal(path.tag, 12);
-    assert_int_equal(path.iface, 1);
+    assert_int_equal(path.hop.tag, 12);
+    assert_int_equal(path.hop.iface, 1);
     assert_int_equal(weir_addr_to4(&path.src), A4(10, 1, 0, 1));
     node_route(&node, A4(71, 0, 0, 0), 8, A4(72, 0, 0, 1));
     node_route(&node, A4(72, 0, 0, 0), 8, A4(71, 0, 0, 1));
