@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The application's calls on stream sockets, and the socket table.
+/* The socket table, and the application's calls that open, name, close and ask.
  *
  * Numbers index a growing array, lowest free first. A socket that the application has closed keeps its
  * number, without being reachable, until its state machine has ended and WEIR_CLOSED was reported.
@@ -326,171 +326,12 @@ int weir_socket_connect(struct weir_stack *stack, int number, const struct weir_
     return WEIR_EINPROGRESS;
 }
 
-/* ---- Data ------------------------------------------------------------------------------------------------ */
-
-static struct conn *get_stream(const struct weir_stack *stack, int number, int *error)
-{
-    struct socket *socket = socket_get(stack, number);
-
-    *error = WEIR_EBADF;
-    if (!socket)
-        return NULL;
-    *error = socket->kind == WEIR_TCP ? WEIR_ENOTCONN : WEIR_EPROTOTYPE;
-    return socket->conn;
-}
-
-/* The error that ended the connection, told once; then `otherwise`. */
-static int take_error(struct tcp_conn *tcp, int otherwise)
-{
-    int error = tcp->error;
-
-    tcp->error = 0;
-    return error ? error : otherwise;
-}
-
-static int check_send(struct tcp_conn *tcp)
-{
-    if (tcp->state == WEIR_STATE_CLOSED)
-        return take_error(tcp, WEIR_EPIPE);
-    if (tcp->fin_queued)
-        return WEIR_EPIPE;
-    if (!tcp_is_synchronised(tcp)) {
-        tcp->want_out = true;
-        return WEIR_EAGAIN;
-    }
-    return 0;
-}
-
-long weir_send_begin(struct weir_stack *stack, int number, size_t want, struct weir_span *span)
-{
-    int error;
-    struct conn *conn = get_stream(stack, number, &error);
-    uint32_t room, length;
-
-    if (!conn)
-        return error;
-    error = check_send(&conn->tcp);
-    if (error < 0)
-        return error;
-    room = (uint32_t)min_size(tcp_send_room(&conn->tcp), want);
-    if (!room) {
-        conn->tcp.want_out = want > 0;
-        return want ? WEIR_EAGAIN : 0;
-    }
-    span->data = tcp_send_begin(&conn->tcp, room, &length);
-    if (!span->data) {
-        conn->tcp.want_out = true;
-        return tcp_send_queued(&conn->tcp) ? WEIR_EAGAIN : WEIR_ENOMEM;
-    }
-    span->length = length;
-    conn->socket->lent = length;
-    return (long)length;
-}
-
-int weir_send_commit(struct weir_stack *stack, int number, size_t length, int flags)
-{
-    int error;
-    struct conn *conn = get_stream(stack, number, &error);
-
-    if (!conn)
-        return error;
-    if (length > conn->socket->lent)
-        return WEIR_EINVAL;
-    conn->socket->lent = 0;
-    if (!length)
-        return 0;
-    tcp_send_commit(&conn->tcp, (uint32_t)length, (flags & WEIR_MSG_MORE) != 0,
-                    (flags & WEIR_MSG_OOB) != 0);
-    conn_mark(stack, conn);
-    return 0;
-}
-
-long weir_socket_send(struct weir_stack *stack, int number, const void *data, size_t length,
-                      int flags)
-{
-    const uint8_t *from = data;
-    size_t sent = 0;
-    struct weir_span span;
-    long lent = 0;
-
-    do {
-        lent = weir_send_begin(stack, number, length - sent, &span);
-        if (lent <= 0)
-            break;
-        memcpy(span.data, from + sent, (size_t)lent);
-        sent += (size_t)lent;
-        /* Only the end of what was asked for is urgent, and only its last byte ends the message. */
-        weir_send_commit(stack, number, (size_t)lent,
-                         sent == length ? flags : flags & ~(int)WEIR_MSG_OOB);
-    } while (sent < length);
-    if (sent && sent < length && lent == WEIR_EAGAIN)
-        return (long)sent;
-    return sent ? (long)sent : lent;
-}
-
-long weir_recv_peek(struct weir_stack *stack, int number, struct weir_const_span *span)
-{
-    int error;
-    struct conn *conn = get_stream(stack, number, &error);
-    uint32_t length;
-
-    if (!conn)
-        return error;
-    span->data = tcp_recv_peek(&conn->tcp, &length);
-    span->length = length;
-    conn->socket->lent = length;
-    if (length)
-        return (long)length;
-    if (conn->tcp.state == WEIR_STATE_CLOSED)
-        return take_error(&conn->tcp, 0);
-    return conn->tcp.fin_received || conn->tcp.rcv_shut ? 0 : WEIR_EAGAIN;
-}
-
-int weir_recv_consume(struct weir_stack *stack, int number, size_t length)
-{
-    int error;
-    struct conn *conn = get_stream(stack, number, &error);
-
-    if (!conn)
-        return error;
-    if (length > conn->socket->lent)
-        return WEIR_EINVAL;
-    conn->socket->lent = 0;
-    tcp_recv_consume(&conn->tcp, (uint32_t)length);
-    if (tcp_recv_update_due(&conn->tcp, memory_pressure(stack)))
-        conn_mark(stack, conn);
-    return 0;
-}
-
-long weir_socket_recv(struct weir_stack *stack, int number, void *data, size_t length)
-{
-    uint8_t *to = data;
-    size_t got = 0;
-    struct weir_const_span span;
-    long lent = 0;
-
-    if (!length)
-        return socket_get(stack, number) ? 0 : WEIR_EBADF;
-    while (got < length) {
-        size_t take;
-
-        lent = weir_recv_peek(stack, number, &span);
-        if (lent <= 0)
-            break;
-        take = min_size((size_t)lent, length - got);
-        memcpy(to + got, span.data, take);
-        weir_recv_consume(stack, number, take);
-        got += take;
-    }
-    return got ? (long)got : lent;
-}
-
 /* ---- Closing ------------------------------------------------------------------------------------------------ */
 
 int weir_socket_shutdown(struct weir_stack *stack, int number, enum weir_shutdown_how how)
 {
     int error;
-    struct conn *conn = get_stream(stack, number, &error);
+    struct conn *conn = stream_get(stack, number, &error);
 
     if (!conn)
         return error;
@@ -583,17 +424,17 @@ int weir_socket_ready(const struct weir_stack *stack, int number)
 int weir_socket_take_error(struct weir_stack *stack, int number)
 {
     int error;
-    struct conn *conn = get_stream(stack, number, &error);
+    struct conn *conn = stream_get(stack, number, &error);
 
     if (!conn)
         return error == WEIR_ENOTCONN ? 0 : error;
-    return take_error(&conn->tcp, 0);
+    return stream_take_error(&conn->tcp, 0);
 }
 
 int weir_socket_take_notice(struct weir_stack *stack, int number)
 {
     int error;
-    struct conn *conn = get_stream(stack, number, &error);
+    struct conn *conn = stream_get(stack, number, &error);
 
     if (!conn)
         return error == WEIR_ENOTCONN ? 0 : error;
@@ -630,14 +471,4 @@ int weir_socket_remote(const struct weir_stack *stack, int number, struct weir_e
     else
         return WEIR_ENOTCONN;
     return 0;
-}
-
-long weir_socket_urgent_left(const struct weir_stack *stack, int number)
-{
-    int error;
-    const struct conn *conn = get_stream(stack, number, &error);
-
-    if (!conn)
-        return error;
-    return conn->tcp.is_urgent_in ? (long)(conn->tcp.rcv_up - conn->tcp.rcv_read) : 0;
 }

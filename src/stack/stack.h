@@ -195,6 +195,12 @@ void socket_raise(struct weir_stack *stack, struct socket *socket, uint32_t even
 /* The state machine has ended, and the application has closed it: the last event. */
 void socket_ended(struct weir_stack *stack, struct socket *socket);
 
+/* stream.c */
+/* The connection of a stream socket; NULL: *error says why there is none. */
+struct conn *stream_get(const struct weir_stack *stack, int number, int *error);
+/* The error that ended the connection, told once; then `otherwise`. */
+int stream_take_error(struct tcp_conn *tcp, int otherwise);
+
 /* options.c */
 const struct weir_tcp_settings *socket_settings(const struct weir_stack *stack,
                                                 const struct socket *socket);
