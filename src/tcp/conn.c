@@ -121,6 +121,8 @@ static uint16_t own_mss(const struct weir_tcp_settings *settings, uint32_t mms)
 void tcp_set_mms(struct tcp_conn *conn, uint32_t mms)
 {
     conn->cc.mss = min_u32(conn->snd_mss, own_mss(conn->settings, mms));
+    if (conn->cc.cwnd) /* less than a segment would let nothing leave, with no ACK to change that */
+        conn->cc.cwnd = max_u32(conn->cc.cwnd, conn->cc.mss);
 }
 
 static void start_sequence(struct tcp_conn *conn, weir_seq iss)
@@ -163,7 +165,7 @@ void tcp_inflate(struct tcp_conn *conn, const struct tcp_halfopen *record, uint3
     conn->last_heard = now;
     conn->syn_timed_out = record->retries > 0;
     tcp_set_state(conn, WEIR_STATE_SYN_RECEIVED);
-    if (!record->retries)
+    if (!record->is_repeated)
         tcp_rtt_sample(conn, now - record->started);
 }
 
@@ -280,6 +282,13 @@ void tcp_close(struct tcp_conn *conn, weir_time now)
     tcp_start_orphan_timer(conn, now);
 }
 
+/* Nothing is left to read; a FIN that was received has no byte. */
+static void flush_receive_side(struct tcp_conn *conn)
+{
+    conn->rcv_read += tcp_recv_readable(conn);
+    free_receive_side(conn);
+}
+
 void tcp_fail(struct tcp_conn *conn, int error)
 {
     if (conn->state == WEIR_STATE_CLOSED)
@@ -298,8 +307,7 @@ void tcp_fail(struct tcp_conn *conn, int error)
         return;
     conn->error = (int8_t)error;
     conn->events |= WEIR_ERR;
-    conn->rcv_read = conn->rcv_nxt; /* RFC 9293 3.10.7.4: the queues are flushed */
-    free_receive_side(conn);
+    flush_receive_side(conn); /* RFC 9293 3.10.7.4 */
 }
 
 void tcp_abort(struct tcp_conn *conn)
@@ -311,7 +319,6 @@ void tcp_abort(struct tcp_conn *conn)
     if (conn->state == WEIR_STATE_CLOSED)
         return;
     tcp_fail(conn, 0);
-    free_receive_side(conn);
-    conn->rcv_read = conn->rcv_nxt;
+    flush_receive_side(conn);
     conn->rst_due = needs_rst;
 }

@@ -90,6 +90,13 @@ static bool is_acceptable(const struct tcp_halfopen *record, const struct tcp_se
     return length && segment->seq + length - 1 - next < record->window;
 }
 
+static void repeat_syn_ack(struct tcp_halfopen *record, const struct weir_tcp_settings *settings,
+                           struct tcp_reply *reply)
+{
+    record->is_repeated = true; /* Karn, RFC 9293 3.8.1 [MUST-18] */
+    reply_syn_ack(record, settings, reply);
+}
+
 static void refuse_unacceptable(struct tcp_halfopen *record,
                                 const struct weir_tcp_settings *settings,
                                 const struct tcp_segment *segment, struct tcp_reply *reply,
@@ -99,7 +106,7 @@ static void refuse_unacceptable(struct tcp_halfopen *record,
     if (segment->flags & TCP_RST)
         *drop = WEIR_DROP_TCP_BAD_RST;
     else if ((segment->flags & TCP_SYN) && segment->seq == record->irs)
-        reply_syn_ack(record, settings, reply);
+        repeat_syn_ack(record, settings, reply);
     else
         reply_ack(record, settings, WEIR_WHY_DUPLICATE_ACK, reply, drop);
 }
@@ -154,7 +161,7 @@ enum tcp_halfopen_verdict tcp_halfopen_expire(struct tcp_halfopen *record,
     for (i = 0; i < record->retries && rto < settings->rto_max; i++)
         rto *= 2;
     record->deadline = now + min_i64(rto, settings->rto_max);
-    reply_syn_ack(record, settings, reply);
+    repeat_syn_ack(record, settings, reply);
     return TCP_HALFOPEN_KEEP;
 }
 

@@ -13,6 +13,7 @@ struct tcp_halfopen {
     uint16_t our_mss;   /* what our SYN-ACK names, whether or not the option is sent */
     uint8_t retries;    /* SYN-ACKs sent again */
     uint8_t refusals;   /* ACKs in answer to the unacceptable, since the last SYN-ACK */
+    bool is_repeated;   /* the SYN-ACK has left more than once: its answer is no RTT sample */
     weir_time started;
     weir_time deadline; /* next SYN-ACK, or the end */
 };

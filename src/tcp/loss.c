@@ -145,8 +145,10 @@ void tcp_loss_timeout(struct tcp_conn *conn, weir_time now)
     conn->timeouts++;
 }
 
-void tcp_loss_reopened(struct tcp_conn *conn)
+void tcp_loss_reopened(struct tcp_conn *conn, weir_time now)
 {
+    if (conn->phase == TCP_RECOVERY) /* what duplicate ACKs have inflated ends with it */
+        conn->cc_ops->recovered(&conn->cc, tcp_flight(conn), now);
     conn->phase = TCP_LOSS;
     conn->recover = conn->snd_nxt;
     conn->rtx_nxt = conn->snd_una;

@@ -106,7 +106,7 @@ static void ack_at_once(struct tcp_conn *conn, enum weir_why why)
         conn->ack_why = (uint8_t)why;
 }
 
-/* In-order data came: RFC 5681 4.2, RFC 9293 3.8.6.3 [SHLD-18, SHLD-19, MUST-40]. */
+/* In-order data came: RFC 9293 3.8.6.3 [SHLD-18, SHLD-19, MUST-40]. */
 static void note_in_order(struct tcp_conn *conn, bool filled_gap, weir_time now)
 {
     weir_time delay = conn->settings->delayed_ack;

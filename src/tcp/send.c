@@ -101,7 +101,7 @@ static void restart_timers(struct tcp_conn *conn, weir_time now)
 }
 
 /* The sample comes from the newest record that the ACK reaches into, unless anything up to it was
- * sent twice: Karn's rule, RFC 6298 3 [MUST-18]. Returns whether there was one. */
+ * sent twice: Karn's rule, RFC 9293 3.8.1 [MUST-18]. Returns whether there was one. */
 static bool sample_rtt(struct tcp_conn *conn, weir_seq ack, weir_time now)
 {
     uint32_t newest = records_find(&conn->records, conn->snd_una, ack - 1);
@@ -166,7 +166,7 @@ void tcp_send_window(struct tcp_conn *conn, const struct tcp_segment *segment, w
     conn->probes = 0;
     conn->retries = 0;
     if (conn->snd_una != conn->snd_nxt) {
-        tcp_loss_reopened(conn);
+        tcp_loss_reopened(conn, now);
         tcp_rto_restart(conn, now);
     }
 }

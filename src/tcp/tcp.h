@@ -389,7 +389,7 @@ void tcp_loss_acked(struct tcp_conn *conn, weir_seq ack, weir_time now);
 void tcp_loss_timeout(struct tcp_conn *conn, weir_time now);
 
 /* The window has opened again after probing: what is out beyond snd_una was thrown away. */
-void tcp_loss_reopened(struct tcp_conn *conn);
+void tcp_loss_reopened(struct tcp_conn *conn, weir_time now);
 
 /* Bytes taken to be in the network. */
 uint32_t tcp_loss_in_flight(const struct tcp_conn *conn);
