@@ -93,7 +93,7 @@ enum input_result input_next(struct input *input, char **line)
     for (;;) {
         char *text = input->buffer ? input->buffer + input->start : NULL;
         size_t held = input->end - input->start;
-        char *newline = held ? memchr(text, '\n', held) : NULL;
+        char *newline = text ? memchr(text, '\n', held) : NULL;
         bool skipped = input->skipping;
 
         if (!newline)

@@ -329,7 +329,7 @@ void transfer_event(struct repl *repl, struct sid *sid, uint32_t events)
 static int open_source(struct repl *repl, const char *path, uint64_t *size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat status;
+    struct stat status = {0};
     const char *why = NULL;
 
     if (fd < 0 || fstat(fd, &status))
@@ -375,19 +375,34 @@ void transfer_send(struct repl *repl, const char *path, const struct weir_endpoi
         fail_connection(repl, transfer, result);
 }
 
+/* The file keeps what it holds until the listener stands. A pipe that nobody reads would block. */
+static int open_target(struct repl *repl, const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+    struct stat status;
+    const char *why = NULL;
+
+    if (fd < 0 || fstat(fd, &status))
+        why = strerror(errno);
+    else if (!S_ISREG(status.st_mode) && !S_ISCHR(status.st_mode))
+        why = "not a regular file";
+    if (!why)
+        return fd;
+    if (fd >= 0)
+        close(fd);
+    repl_say(repl, "recvfile error: %s: %s", path, why);
+    return -1;
+}
+
 void transfer_receive(struct repl *repl, const char *path, uint16_t port)
 {
     struct weir_endpoint local = {weir_addr_any4(), port};
     struct transfer *transfer;
     struct weir_stack *stack;
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+    int fd = open_target(repl, path);
     int socket, result;
 
-    if (fd < 0) {
-        repl_say(repl, "recvfile error: %s: %s", path, strerror(errno));
-        return;
-    }
-    transfer = create(repl, path, fd, LISTENING);
+    transfer = fd < 0 ? NULL : create(repl, path, fd, LISTENING);
     if (!transfer)
         return;
     stack = weir_host_lock(repl->host);
@@ -402,10 +417,12 @@ void transfer_receive(struct repl *repl, const char *path, uint16_t port)
         transfer->sid = repl_add_socket(repl, socket, SID_LISTENER);
         result = transfer->sid ? 0 : WEIR_ENOMEM;
     }
+    if (!result && ftruncate(fd, 0) && errno != EINVAL)
+        result = WEIR_EIO; /* EINVAL: a device */
     if (result) {
         repl_say(repl, "recvfile error: %s",
                  result == WEIR_EADDRINUSE ? "port already in use" : weir_strerror(result));
-        destroy(repl, transfer);
+        abandon(repl, transfer);
         return;
     }
     transfer->sid->transfer = transfer;

@@ -66,8 +66,10 @@ static void watches_free(struct weir_host *host)
     for (uint32_t index = 0; index < host->slots_count; index++) {
         struct slot *slot = host->slots[index];
 
-        if (slot && slot->watch && slot->watch->pending == 0)
+        if (slot && slot->watch) {
+            list_remove(&slot->watch->node);
             free(slot->watch);
+        }
         free(slot);
     }
     free(host->slots);

@@ -11,7 +11,7 @@
  * were promised.
  *
  * Refused: pieces of no bytes, of no multiple of 8 in the middle, past 65,535 in all:
- * RFC 815 - [815-2]; of TCP at offset 8, since its flags would hide there (RFC 1858):
+ * RFC 815 - [815-2]; of TCP at offset 8, since its flags would hide there:
  * RFC 5722 [815-3]. A piece equal in place to one that is held is a duplicate and ignored if its
  * bytes are equal too; any other overlap, and ends that contradict each other, ruin the datagram:
  * RFC 5722 4 [8200-8]. What is held is given up and counted, and the ruined datagram keeps its

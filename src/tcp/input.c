@@ -296,7 +296,7 @@ static enum weir_drop check_rst(struct tcp_conn *conn, const struct tcp_segment 
 
 /* ---- fourth: SYN ---------------------------------------------------------------------------------------- */
 
-/* RFC 5961 4 [U-12]: challenged, whatever its sequence number. */
+/* RFC 9293 3.10.7.4 [U-12]: challenged, whatever its sequence number. */
 static enum weir_drop check_syn(struct tcp_conn *conn, const struct tcp_segment *segment,
                                 weir_time now)
 {
@@ -382,7 +382,7 @@ static enum weir_drop check_ack(struct tcp_conn *conn, struct tcp_segment *segme
     }
     if (conn->state == WEIR_STATE_SYN_RECEIVED)
         return ack_in_syn_received(conn, segment, now, reply);
-    /* RFC 5961 5.2 [MAY-12, U-15] */
+    /* RFC 9293 3.10.7.4 [MAY-12, U-15] */
     if (seq_gt(segment->ack, conn->snd_nxt) ||
         seq_lt(segment->ack, conn->snd_una - conn->max_snd_wnd))
         return tcp_owe_challenge(conn, WEIR_DROP_TCP_BAD_ACK, now);

@@ -18,6 +18,7 @@
  * tcp_sent is the other half: it alone makes true that something was sent. tcp_wait notes why nothing
  * could be, so that the timer that ends that wait runs: that closes the circle with timer.c. */
 
+#include <assert.h>
 #include <base/bytes.h>
 #include <tcp/tcp.h>
 
@@ -161,6 +162,7 @@ static struct tcp_run plan_new_data(const struct tcp_conn *conn, const struct tc
     length = min_u32(available, usable);
     if (room < min_u32(mss, length))
         return nothing(conn, WEIR_WHY_WAIT_CWND);
+    assert(mss > 0);
     /* Neither cwnd nor the quantum makes a small segment. */
     if (length > room)
         length = room - room % mss;

@@ -178,6 +178,7 @@ static void test_start(void **state)
     finish(&f);
 }
 
+/* RFC 2453 3.9.2 [2453-5]: strangers are not heard. */
 static void test_request(void **state)
 {
     const struct rip_message request = {.command = RIP_REQUEST};
@@ -229,7 +230,7 @@ static void test_hostile(void **state)
 
 /* ---- Entries ------------------------------------------------------------------------------------ */
 
-/* RFC 2453 3.9.2 [2453-6], [2453-7]: each entry alone between two good ones, which must be taken.
+/* RFC 2453 3.9.2 [2453-6, 2453-7]: each entry alone between two good ones, which must be taken.
  * Cost 0 is good here: it is what the course's routers say of their own networks. */
 static void test_entries(void **state)
 {
