@@ -5,7 +5,7 @@
  * Flags, then the lnx file, then the node's sockets, then the prompt until it ends. Each step that
  * fails says why in one line on stderr and sets the exit status: 2 for wrong usage, 1 for a config
  * that cannot be read, parsed or brought up, 0 else. Everything that happens at the prompt goes to
- * stdout and never changes the status.
+ * stdout and does not change the status, unless stdout could not take it: 1.
  */
 
 #include <cmd/flags.h>
@@ -37,6 +37,8 @@ static int run(const char *program, const struct flags *flags, const struct lnx 
                 lnx->iface_count, lnx->neighbour_count);
     status = repl_run(host, &options);
     weir_host_destroy(host);
+    if (status)
+        fprintf(stderr, "%s: cannot write to standard output\n", program);
     return status;
 }
 

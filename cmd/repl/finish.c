@@ -47,8 +47,7 @@ static void close_all(struct repl *repl, bool *soft)
 static bool has_unacked_data(struct repl *repl, const struct sid *sid)
 {
     struct weir_tcp_info info;
-    int result =
-        weir_tcp_info_get(weir_host_lock(repl->host), sid->socket, weir_host_now(), &info);
+    int result = weir_tcp_info_get(weir_host_lock(repl->host), sid->socket, weir_host_now(), &info);
 
     weir_host_unlock(repl->host);
     return result == 0 && info.send_queued > 0;

@@ -58,8 +58,10 @@ static void write_line(struct repl *repl, char *line, size_t length)
     line[length] = '\n'; /* in place of the terminator */
     if (repl->terminal)
         terminal_hide(repl->terminal);
-    if (!write_all(STDOUT_FILENO, line, length + 1))
+    if (!write_all(STDOUT_FILENO, line, length + 1)) {
         repl->quit = true;
+        repl->is_mute = true;
+    }
     if (repl->terminal)
         terminal_show(repl->terminal);
 }
@@ -285,5 +287,5 @@ int repl_run(struct weir_host *host, const struct repl_options *options)
     input_done(&repl.input);
     if (repl.signal_fd >= 0)
         close(repl.signal_fd);
-    return 0;
+    return repl.is_mute ? 1 : 0;
 }

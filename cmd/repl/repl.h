@@ -38,6 +38,7 @@ struct repl {
     int signal_fd;
     bool quit;        /* leave the loop now, aborting what lives */
     bool interrupted; /* Ctrl-C: leave the blocked command */
+    bool is_mute;     /* standard output takes nothing any more */
 };
 
 /* Runs the prompt until it ends; returns the exit status of the program. The host stays the

@@ -40,9 +40,9 @@ struct transfer {
     enum phase phase;
     int fd;
     char *path;
-    uint64_t bytes;     /* queued for sending, or written to the file */
-    uint64_t size;      /* sf: of the file when it was opened */
-    weir_time started;  /* when the connection stood */
+    uint64_t bytes;    /* queued for sending, or written to the file */
+    uint64_t size;     /* sf: of the file when it was opened */
+    weir_time started; /* when the connection stood */
 };
 
 static bool is_sending(const struct transfer *transfer)

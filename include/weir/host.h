@@ -54,6 +54,10 @@ int weir_host_wait(struct weir_host *host, struct pollfd *fds, unsigned count, w
  * WEIR_ENOMEM. */
 int weir_host_watch(struct weir_host *host, int socket, uint64_t tag);
 
+/* When the first packet that a link holds back (weir_impair_create) falls due; WEIR_NEVER: none is
+ * held. A program that ends while packets are held takes them with it. */
+weir_time weir_host_links_deadline(struct weir_host *host);
+
 /* Takes the oldest event of a watched socket; false if there is none. */
 bool weir_host_next_event(struct weir_host *host, struct weir_event *event);
 

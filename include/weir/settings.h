@@ -30,7 +30,7 @@ struct weir_tcp_settings {
     weir_time msl;                /* TIME-WAIT lasts twice this */
     weir_time fin_wait_2_timeout; /* of a socket that the application has closed */
     weir_time delayed_ack;        /* RFC 9293 3.8.6.3; 0: acknowledge every data segment at once */
-    weir_time sws_override;       /* RFC 9293 3.8.6.2.1; 0.1..1 s */
+    weir_time sws_override;       /* RFC 9293 3.8.6.2.1: 0.1..1 s (brown: 10 ms) */
     weir_time first_data_delay;   /* pause of an active opener before its first data; 0: none */
 
     weir_time keepalive_idle;
@@ -55,6 +55,8 @@ struct weir_tcp_settings {
     bool nagle;
     bool keepalive;
     bool accept_bare_fin;      /* a FIN without ACK counts as if it acknowledged SND.UNA */
+    bool rst_on_lost_data;     /* bytes that nobody will read are answered by a RST (RFC 9293 3.6.1
+                                  [SHLD-3]); else they are acknowledged and thrown away */
     bool rst_closes_time_wait; /* RFC 9293's text; else RFC 1337 F1: ignored */
     uint32_t challenge_acks_per_second; /* RFC 5961 10, per connection */
 };

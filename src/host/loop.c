@@ -74,18 +74,36 @@ static void sync_write_watch(struct weir_host *host, struct host_iface *iface)
         iface->is_write_watched = iface->link->wants_write;
 }
 
-static weir_time next_deadline(const struct weir_host *host, weir_time now)
+static weir_time links_deadline(const struct weir_host *host)
 {
-    weir_time next = host->is_more ? now : weir_stack_deadline(host->stack);
+    weir_time first = WEIR_NEVER;
 
     for (int index = 0; index < host->ifaces_count; index++) {
         struct weir_link *link = host->ifaces[index]->link;
         weir_time deadline = link->ops->deadline(link);
 
-        if (deadline < next)
-            next = deadline;
+        if (deadline < first)
+            first = deadline;
     }
-    return next;
+    return first;
+}
+
+static weir_time next_deadline(const struct weir_host *host, weir_time now)
+{
+    weir_time stack = host->is_more ? now : weir_stack_deadline(host->stack);
+    weir_time links = links_deadline(host);
+
+    return links < stack ? links : stack;
+}
+
+weir_time weir_host_links_deadline(struct weir_host *host)
+{
+    weir_time deadline;
+
+    pthread_mutex_lock(&host->lock);
+    deadline = links_deadline(host);
+    pthread_mutex_unlock(&host->lock);
+    return deadline;
 }
 
 void host_settle(struct weir_host *host, weir_time now)
@@ -187,6 +205,18 @@ static void serve_ready(struct weir_host *host, const struct epoll_event *event,
     pthread_mutex_unlock(&host->lock);
 }
 
+/* epoll_wait to the nanosecond, also on kernels before 5.11, which lack the call for it. */
+static int wait_epoll(int epoll_fd, struct epoll_event *events, const struct timespec *timeout)
+{
+    struct pollfd fd = {.fd = epoll_fd, .events = POLLIN};
+    int ready = epoll_pwait2(epoll_fd, events, EVENTS_AT_ONCE, timeout, NULL);
+
+    if (ready >= 0 || errno != ENOSYS)
+        return ready;
+    ready = ppoll(&fd, 1, timeout, NULL);
+    return ready > 0 ? epoll_wait(epoll_fd, events, EVENTS_AT_ONCE, 0) : ready;
+}
+
 /* Sleeps until something is ready or `deadline`. Called without the lock. Returns as poll_fds. */
 static int sleep_in_epoll(struct weir_host *host, struct pollfd *fds, unsigned count,
                           weir_time deadline)
@@ -203,7 +233,7 @@ static int sleep_in_epoll(struct weir_host *host, struct pollfd *fds, unsigned c
     else
         timeout = timespec_from(until(deadline), &spec);
     if (is_ready)
-        ready = epoll_pwait2(host->epoll_fd, events, EVENTS_AT_ONCE, timeout, NULL);
+        ready = wait_epoll(host->epoll_fd, events, timeout);
     if (ready < 0 && errno == EINTR)
         result = WEIR_EINTR;
     now = weir_host_now();

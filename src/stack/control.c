@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /* The control side: interfaces, neighbours, routes. Thin: net does the work; what other layers must
- * know of a change (a blocked list for each interface, RIP's connected networks) is told here. */
+ * know of a change (a blocked list for each interface, RIP's connected networks) is told here. A change
+ * of paths sends everybody who waits for a full link back to poll, which may find another way. */
 
 #include <stack/stack.h>
 
@@ -28,6 +29,14 @@ static bool add_blocked_list(struct weir_stack *stack)
     return true;
 }
 
+void control_paths_changed(struct weir_stack *stack)
+{
+    int i;
+
+    for (i = 0; i < stack->blocked_count; i++)
+        weir_stack_link_ready(stack, i - 1);
+}
+
 int weir_stack_add_iface(struct weir_stack *stack, const char *name, struct weir_link *link,
                          const struct weir_addr *addr, const struct weir_prefix *prefix,
                          bool only_neighbours)
@@ -45,12 +54,14 @@ int weir_stack_add_iface(struct weir_stack *stack, const char *name, struct weir
 int weir_stack_add_neighbour(struct weir_stack *stack, int iface, const struct weir_addr *addr,
                              uint64_t tag)
 {
+    control_paths_changed(stack);
     return net_add_neighbour(stack->net, iface, addr, tag);
 }
 
 int weir_stack_add_route(struct weir_stack *stack, const struct weir_prefix *prefix,
                          const struct weir_addr *next_hop)
 {
+    control_paths_changed(stack);
     return net_add_static_route(stack->net, prefix, next_hop);
 }
 
@@ -63,7 +74,7 @@ int weir_stack_set_iface_up(struct weir_stack *stack, int iface, bool up)
         return result;
     if (stack->rip && net_iface_row(stack->net, iface, &row) == 0)
         rip_set_local(stack->rip, &row.prefix, up, stack->now);
-    weir_stack_link_ready(stack, iface); /* whoever waited for its link plans anew */
+    control_paths_changed(stack);
     return 0;
 }
 

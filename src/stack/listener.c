@@ -151,6 +151,8 @@ static enum weir_drop inflate(struct weir_stack *stack, struct half_open *half,
         return WEIR_DROP_NO_MEMORY;
     }
     socket->linger = listener->linger;
+    socket->no_notices = listener->no_notices;
+    socket->is_corked = conn->tcp.is_corked = listener->is_corked;
     socket->is_connected = true;
     socket->listener = listener;
     list_add_tail(&listener->binding->queue, &socket->accept);

@@ -62,7 +62,7 @@ static bool is_in_range(enum weir_option option, int64_t value)
     case WEIR_TCP_NOTICES:
         return value == 0 || value == 1;
     case WEIR_SO_LINGER:
-        return value >= -1 && value / WEIR_MS <= INT32_MAX;
+        return value >= -1 && value <= INT32_MAX * WEIR_MS;
     case WEIR_TCP_MAXSEG:
         return value >= MSS_LEAST && value <= MSS_MOST;
     case WEIR_TCP_KEEPIDLE:
@@ -177,6 +177,7 @@ static bool set_plain(struct weir_stack *stack, struct socket *socket, enum weir
         socket->no_notices = value == 0;
         return true;
     case WEIR_TCP_CORK:
+        socket->is_corked = value != 0;
         if (socket->conn) {
             socket->conn->tcp.is_corked = value != 0;
             socket->conn->tcp.more_coming = false;
@@ -256,7 +257,7 @@ int weir_socket_get(const struct weir_stack *stack, int number, enum weir_option
     else if (option == WEIR_TCP_NOTICES)
         *value = !socket->no_notices;
     else if (option == WEIR_TCP_CORK)
-        *value = socket->conn && socket->conn->tcp.is_corked;
+        *value = socket->is_corked;
     else if (option == WEIR_TCP_MAXSEG && socket->conn)
         *value = socket->conn->tcp.cc.mss;
     else

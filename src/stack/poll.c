@@ -9,7 +9,8 @@
  * A connection on the dirty list is asked for its plan until it has none; at most one quantum is sent
  * in a turn, then it goes to the end of the list, so that a bulk transfer does not starve the rest. A
  * connection that its link cannot take waits on the interface's blocked list, where it costs nothing,
- * until the link is ready again.
+ * until the link is ready again. One that fills the link has had its turn: it queues behind those who
+ * have not.
  *
  * Each connection has one timer in the wheel. It is only ever moved to an earlier time; when it fires
  * too early, the plan is made again and the timer set anew. That keeps the wheel out of the path of
@@ -34,6 +35,7 @@ static void receive_loopback(struct weir_stack *stack)
 
     for (i = 0; i < count; i++)
         input_frame(stack, NET_LOOPBACK, &frames[i]);
+    link->ops->receive(link, frames, 0, stack->now); /* what was borrowed makes room */
 }
 
 /* The way out, found anew if anything has changed. False: there is none at the moment. */
@@ -47,8 +49,10 @@ static bool find_hop(struct weir_stack *stack, struct conn *conn)
     error = net_path_find(stack->net, &conn->flow.key.local, &conn->flow.key.remote, &path);
     if (error < 0) {
         conn->hop.generation = 0;
-        if (!conn->tcp.notice)
+        if (!conn->tcp.notice) {
             conn->tcp.notice = (int8_t)error;
+            conn->tcp.events |= WEIR_NOTICE;
+        }
         return false;
     }
     conn->hop = path.hop;
@@ -120,6 +124,7 @@ static void serve(struct weir_stack *stack, struct conn *conn)
         .quantum = STACK_QUANTUM,
         .memory_pressure = memory_pressure(stack),
     };
+    const int32_t turn_start = stack->turn_budget;
     uint32_t sent = 0;
 
     tcp_resume(&conn->tcp, stack->now);
@@ -139,13 +144,13 @@ static void serve(struct weir_stack *stack, struct conn *conn)
             continue;
         }
         outcome = send_run(stack, conn, &run);
-        if (outcome == BLOCKED) {
+        if (outcome == BLOCKED && stack->turn_budget == turn_start) {
             /* Time passes for who waits for a link, too. */
             arm(stack, conn, tcp_deadline(&conn->tcp));
             block(stack, conn);
             return;
         }
-        if (outcome == OUT_OF_BUDGET)
+        if (outcome != SENT)
             break;
         sent += run.length + TCP_HEADER;
     }

@@ -41,6 +41,7 @@ static const struct weir_tcp_settings base = {
     .congestion_control = "newreno",
     .ttl = 64,
     .nagle = true,
+    .rst_on_lost_data = true,
     .challenge_acks_per_second = 10,
 };
 
@@ -63,6 +64,7 @@ static void make_brown(struct weir_tcp_settings *settings)
     settings->msl = 5 * WEIR_SECOND;
     settings->fin_wait_2_timeout = WEIR_NEVER;
     settings->delayed_ack = 0;
+    settings->sws_override = 10 * WEIR_MS; /* for peers that send no window updates */
     settings->first_data_delay = 2 * WEIR_MS;
     settings->send_buffer = 65535;
     settings->mss_default = 1360;
@@ -71,6 +73,7 @@ static void make_brown(struct weir_tcp_settings *settings)
     settings->ttl = 16;
     settings->nagle = false;
     settings->accept_bare_fin = true;
+    settings->rst_on_lost_data = false;
 }
 
 void weir_profile(enum weir_profile profile, struct weir_tcp_settings *settings)

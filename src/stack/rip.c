@@ -14,6 +14,7 @@ static void carry_changes(struct weir_stack *stack)
     struct rip_change change;
 
     while (rip_next_change(stack->rip, &change)) {
+        control_paths_changed(stack);
         if (change.cost < RIP_INFINITY)
             net_set_rip_route(stack->net, &change.prefix, &change.next_hop, change.cost);
         else

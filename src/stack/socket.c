@@ -132,7 +132,7 @@ void socket_raise(struct weir_stack *stack, struct socket *socket, uint32_t even
 
 void socket_ended(struct weir_stack *stack, struct socket *socket)
 {
-    socket->events = 0;
+    socket->events &= WEIR_DELIVERED | WEIR_HUP; /* nobody has heard of them yet */
     socket_raise(stack, socket, WEIR_CLOSED);
 }
 
@@ -304,9 +304,11 @@ int weir_socket_connect(struct weir_stack *stack, int number, const struct weir_
         return WEIR_EADDRNOTAVAIL;
     if (socket->kind != WEIR_TCP)
         return connect_datagrams(socket, remote);
+    if (socket->conn && (socket->conn->tcp.state == WEIR_STATE_SYN_SENT ||
+                         socket->conn->tcp.state == WEIR_STATE_SYN_RECEIVED))
+        return WEIR_EALREADY;
     if (socket->conn || socket->is_connected || socket->is_listening)
-        return socket->conn && !tcp_is_synchronised(&socket->conn->tcp) ? WEIR_EALREADY
-                                                                       : WEIR_EISCONN;
+        return WEIR_EISCONN;
     if (!remote->port)
         return WEIR_EADDRNOTAVAIL;
     stack->now = now;
@@ -320,6 +322,7 @@ int weir_socket_connect(struct weir_stack *stack, int number, const struct weir_
     binding_free(stack, socket);
     socket->is_connected = true;
     conn->hop = path.hop;
+    conn->tcp.is_corked = socket->is_corked;
     tcp_open(&conn->tcp, flow_isn(stack, &key), net_hop_mms(&path.hop), now);
     stack->counters.counter[WEIR_COUNT_ACTIVE_OPENS]++;
     conn_mark(stack, conn);

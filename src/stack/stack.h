@@ -103,10 +103,10 @@ struct socket {
     struct socket *listener;     /* until accepted */
     uint32_t events;             /* not reported yet */
     int32_t number;
-    uint32_t lent;               /* by send_begin or recv_peek */
+    uint32_t lent_out, lent_in;  /* by send_begin, by recv_peek */
     int32_t linger;              /* milliseconds; -1: off; 0: abort */
     uint8_t kind;                /* enum weir_socket_kind */
-    bool is_listening, is_closed, is_connected, no_notices;
+    bool is_listening, is_closed, is_connected, no_notices, is_corked;
 };
 
 /* ---- The stack ----------------------------------------------------------------------------------------- */
@@ -213,6 +213,10 @@ void dgram_icmp_error(struct weir_stack *stack, const struct net_packet *packet,
                       const struct net_icmp_error *error);
 int dgram_open(struct weir_stack *stack, struct socket *socket, int protocol);
 void dgram_close(struct weir_stack *stack, struct socket *socket);
+
+/* control.c */
+/* Whoever waits for a link plans anew: there may be another way now. */
+void control_paths_changed(struct weir_stack *stack);
 
 /* rip.c */
 void rip_deliver(struct weir_stack *stack, const struct net_packet *packet);

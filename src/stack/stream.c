@@ -4,7 +4,7 @@
  *
  * The lending calls are the real ones: weir_send_begin lends free bytes of the send ring and commit
  * queues them, weir_recv_peek lends received bytes and consume takes them off. weir_socket_send and
- * recv are loops around them that copy. A lent span is valid until the next call; `lent` in the socket
+ * recv are loops around them that copy. A lent span is valid until the next call; the socket
  * remembers its length, so that no more is taken than was given.
  *
  * The error that ended a connection is told once, by whichever call comes first. After that a reader
@@ -59,7 +59,7 @@ long weir_send_begin(struct weir_stack *stack, int number, size_t want, struct w
         return error;
     room = (uint32_t)min_size(tcp_send_room(&conn->tcp), want);
     if (!room) {
-        conn->tcp.want_out = want > 0;
+        conn->tcp.want_out |= want > 0;
         return want ? WEIR_EAGAIN : 0;
     }
     span->data = tcp_send_begin(&conn->tcp, room, &length);
@@ -68,7 +68,7 @@ long weir_send_begin(struct weir_stack *stack, int number, size_t want, struct w
         return tcp_send_queued(&conn->tcp) ? WEIR_EAGAIN : WEIR_ENOMEM;
     }
     span->length = length;
-    conn->socket->lent = length;
+    conn->socket->lent_out = length;
     return (long)length;
 }
 
@@ -79,11 +79,14 @@ int weir_send_commit(struct weir_stack *stack, int number, size_t length, int fl
 
     if (!conn)
         return error;
-    if (length > conn->socket->lent)
+    if (length > conn->socket->lent_out)
         return WEIR_EINVAL;
-    conn->socket->lent = 0;
+    conn->socket->lent_out = 0;
     if (!length)
         return 0;
+    error = check_send(&conn->tcp); /* it may have been closed since the span was lent */
+    if (error < 0)
+        return error;
     tcp_send_commit(&conn->tcp, (uint32_t)length, (flags & WEIR_MSG_MORE) != 0,
                     (flags & WEIR_MSG_OOB) != 0);
     conn_mark(stack, conn);
@@ -123,7 +126,7 @@ long weir_recv_peek(struct weir_stack *stack, int number, struct weir_const_span
         return error;
     span->data = tcp_recv_peek(&conn->tcp, &length);
     span->length = length;
-    conn->socket->lent = length;
+    conn->socket->lent_in = length;
     if (length)
         return (long)length;
     if (conn->tcp.state == WEIR_STATE_CLOSED)
@@ -138,9 +141,9 @@ int weir_recv_consume(struct weir_stack *stack, int number, size_t length)
 
     if (!conn)
         return error;
-    if (length > conn->socket->lent)
+    if (length > conn->socket->lent_in || length > tcp_recv_readable(&conn->tcp))
         return WEIR_EINVAL;
-    conn->socket->lent = 0;
+    conn->socket->lent_in = 0;
     tcp_recv_consume(&conn->tcp, (uint32_t)length);
     if (tcp_recv_update_due(&conn->tcp, memory_pressure(stack)))
         conn_mark(stack, conn);

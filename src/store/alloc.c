@@ -107,7 +107,8 @@ void *pool_get(struct pool *pool)
 
 void pool_put(struct pool *pool, void *object)
 {
-    if (pool->free_count >= pool->keep_max) {
+    /* Kept objects count as used: they must not eat up a small budget. */
+    if (pool->free_count >= pool->keep_max || pool->alloc->used > pool->alloc->budget / 2) {
         alloc_put(pool->alloc, object, pool->object_bytes);
         return;
     }

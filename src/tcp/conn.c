@@ -270,13 +270,14 @@ void tcp_close(struct tcp_conn *conn, weir_time now)
         return;
     /* RFC 9293 3.6.1 [SHLD-3]: bytes that nobody will read were acknowledged; the peer must know,
      * unless both directions have ended in good order. */
-    if (tcp_recv_readable(conn) > 0 && conn->state != WEIR_STATE_TIME_WAIT) {
+    if (conn->settings->rst_on_lost_data && tcp_recv_readable(conn) > 0 &&
+        conn->state != WEIR_STATE_TIME_WAIT) {
         tcp_abort(conn);
         conn->rst_due = true; /* in CLOSING and LAST-ACK too */
         return;
     }
     conn->is_orphan = true;
-    conn->rcv_shut = true;
+    tcp_recv_shut(conn);
     conn->is_corked = false;
     tcp_close_send(conn, now);
     tcp_start_orphan_timer(conn, now);

@@ -113,12 +113,14 @@ static enum weir_drop syn_sent_rst(struct tcp_conn *conn, const struct tcp_segme
 
 static void start_receiving(struct tcp_conn *conn, const struct tcp_segment *segment)
 {
+    uint32_t offered = tcp_recv_window(conn); /* by our SYN */
+
     conn->irs = segment->seq;
     conn->rcv_nxt = segment->seq + 1;
     conn->rcv_read = conn->rcv_nxt;
     conn->rcv_up = conn->rcv_nxt;
     conn->rcv_acked = conn->irs;
-    conn->rcv_adv = conn->rcv_nxt + min_u32(conn->receive_buffer, 65535);
+    conn->rcv_adv = conn->rcv_nxt + offered;
 }
 
 /* Fourth, the SYN: ESTABLISHED if it acknowledges ours, else a simultaneous open [MUST-10, U-10].
@@ -442,7 +444,7 @@ static enum weir_drop input_synchronised(struct tcp_conn *conn, struct tcp_segme
         return drop;
     heard(conn, now);
     check_urg(conn, segment, untrimmed);
-    if (conn->is_orphan && segment->length)
+    if (conn->is_orphan && segment->length && conn->settings->rst_on_lost_data)
         return refuse_late_data(conn, reply);
     drop = tcp_recv_text(conn, segment, now);
     tcp_recv_fin(conn, segment, now);

@@ -229,8 +229,7 @@ struct tcp_run tcp_plan(const struct tcp_conn *conn, const struct tcp_env *env, 
         run = plan_opening(conn);
     else
         run = plan_synchronised(conn, env);
-    run.window = tcp_is_synchronised(conn) ? tcp_recv_offer(conn, env->memory_pressure)
-                                           : min_u32(conn->receive_buffer, 65535);
+    run.window = tcp_recv_offer(conn, env->memory_pressure);
     return run;
 }
 
@@ -372,7 +371,9 @@ void tcp_sent(struct tcp_conn *conn, const struct tcp_run *run, uint32_t length,
     case TCP_RUN_NONE:
         return;
     }
-    if (conn->state != WEIR_STATE_SYN_SENT)
+    if (conn->state == WEIR_STATE_SYN_SENT)
+        conn->rcv_adv = conn->rcv_nxt + run->window;
+    else
         acknowledged(conn, run);
 }
 

@@ -107,7 +107,8 @@ struct tcp_conn {
     uint32_t snd_wnd;
     uint32_t max_snd_wnd; /* largest snd_wnd seen */
     weir_seq snd_end;     /* one past the last byte the application queued */
-    weir_seq rcv_adv;     /* right edge that was offered; never moves left */
+    weir_seq rcv_adv;     /* right edge that was offered; never moves left. Before the peer's ISN is
+                             known RCV.NXT is 0, and this the window of our SYN */
     weir_seq rcv_acked;   /* rcv_nxt as of the last ACK sent */
     weir_seq rcv_read;    /* first byte the application has not taken */
     weir_seq rcv_fin;     /* with has_fin: sequence number of the peer's FIN */

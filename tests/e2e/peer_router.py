@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""A stand-in for the course's reference router of 2023, run by peers.Loop: it forwards between its
-interfaces, takes datagrams from any UDP source, sends no ICMP, turns TTL 0 into 255, fills packets
-that are too short with zeros, and speaks RIP with that program's habits: the request and the full
-table at the start, poisoned reverse, own networks at cost 0, no ear for cost 16."""
+"""A stand-in for the course's reference router of 2023, run by peer_loop.Loop: it forwards between
+its interfaces, takes datagrams from any UDP source, sends no ICMP, turns TTL 0 into 255, fills
+packets that are too short with zeros, and speaks RIP with that program's habits: the request and
+the full table at the start, poisoned reverse, own networks at cost 0, no ear for cost 16."""
 
 import ipaddress
 import re
 import struct
 import time
 
-from peers import NEVER, datagrams, udp_socket
+from peer_loop import NEVER, datagrams, udp_socket
 from rawpeer import checksum, ip_packet
 
 INFINITY = 16

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Stand-ins for other implementations of the course's IP/TCP, with their odd habits as switches.
 
-A Loop is one thread that waits in select for datagrams and for the earliest deadline; it owns
-endpoints: Host (here) and Router (peer_router.py). Tests call into them under the loop's lock
-(Loop.call) and wait for what becomes true (Loop.wait). Nothing sleeps.
-
-A Host speaks TCP in Conn: an honest, small TCP wherever no switch of Quirks says otherwise. REF23
-and OTHERS are two sets of switches: the course's reference programs of 2023, and the union of what
-students' implementations do. An application is a few fields of a Conn: bytes to send, when to close.
+A Host, run by peer_loop.Loop, speaks TCP in Conn: an honest, small TCP wherever no switch of Quirks
+says otherwise. REF23 and OTHERS are two sets of switches: the course's reference programs of 2023,
+and the union of what students' implementations do. An application is a few fields of a Conn: bytes
+to send, when to close.
 
 A Host checks what it hears: a segment with a wrong checksum or length goes to Host.faults, which
 tests want empty. Its loss is seeded, and spares what was lost before (data after two losses, an ACK
@@ -17,18 +14,14 @@ after one), so that a peer that gives up after three retransmissions never does 
 import dataclasses
 import random
 import re
-import select
 import socket
 import struct
-import threading
 import time
 
-import nodes
+from peer_loop import NEVER, datagrams, udp_socket
 from rawpeer import ACK, FIN, RST, SYN, Segment, checksum, ip_packet
 
-SO_TIMESTAMPNS = 35  # the kernel says when a datagram came, however late it is read
 MASK = 0xffffffff
-NEVER = float("inf")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +33,7 @@ class Quirks:
     window_updates: bool = False   # an ACK when reading has opened a window
     read_delay: float = 0.002      # how long the application takes to come and read
     probe_interval: float = 1.0
+    hears_updates: bool = True     # else only its own probes tell it that a window is open
     resends_probe: bool = True     # goes on from the probed byte, though it was acked
     rto_initial: float = 1.3
     rto_min: float = 0.1
@@ -52,7 +46,7 @@ class Quirks:
     shuffles: bool = False         # handles the datagrams of a batch in any order
     bare_fin: bool = False         # always
     refin: bool = True             # repeats its FIN, bare, in FIN_WAIT_2
-    fin_for_data: bool = True      # in FIN_WAIT_2: the answer to new data is a bare FIN
+    fin_for_data: bool = True      # in FIN_WAIT_2: answers the first data with a bare FIN
     short_ack: bool = True         # data from CLOSE_WAIT does not acknowledge the FIN
     time_wait: float = 10
     ip_options: bytes = b""
@@ -65,94 +59,6 @@ OTHERS = Quirks(ttl=32, cuts=(1024,), isn=(500, 6000), window=8192, window_updat
                 obeys_rst=False, drops_early_data=True, shuffles=True, bare_fin=True, refin=False,
                 fin_for_data=False, short_ack=False, time_wait=5, ip_options=b"\1\1\1\0",
                 tcp_options=b"\2\4\5\120\1\1\10\12\0\0\0\1\0\0\0\2")
-
-
-class Loop:
-    """The thread that runs endpoints: each has sockets, readable(socket), expire(now) and
-    deadline()."""
-
-    def __init__(self, *endpoints):
-        self.endpoints = list(endpoints)
-        self.changed = threading.Condition()
-        self.bell, self.button = socket.socketpair()
-        self.failure, self.ended = None, False
-        self.thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self):
-        for endpoint in self.endpoints:
-            endpoint.start(time.monotonic())
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended = True
-        self.button.send(b"!")
-        self.thread.join()
-        for endpoint in self.endpoints:
-            endpoint.close()
-        self.bell.close()
-        self.button.close()
-
-    def call(self, function, *arguments, **named):
-        with self.changed:
-            result = function(*arguments, **named)
-        self.button.send(b"!")
-        return result
-
-    def wait(self, predicate, what, timeout=10):
-        with self.changed:
-            done = self.changed.wait_for(lambda: self.failure or predicate(),
-                                         timeout * nodes.SLOW)
-            if self.failure:
-                raise self.failure
-            if not done:
-                raise nodes.Timeout(f"{what}; {self.endpoints}")
-
-    def _run(self):
-        try:
-            while not self.ended:
-                self._turn()
-        except Exception as failure:  # the test's thread shall tell of it
-            with self.changed:
-                self.failure = failure
-                self.changed.notify_all()
-
-    def _turn(self):
-        owners = {sock: endpoint for endpoint in self.endpoints for sock in endpoint.sockets}
-        with self.changed:
-            due = min((endpoint.deadline() for endpoint in self.endpoints), default=NEVER)
-        left = None if due == NEVER else max(0, due - time.monotonic())
-        ready, _, _ = select.select([self.bell, *owners], [], [], left)
-        with self.changed:
-            for sock in ready:
-                if sock is self.bell:
-                    self.bell.recv(100)
-                else:
-                    owners[sock].readable(sock)
-            for endpoint in self.endpoints:
-                endpoint.expire(time.monotonic())
-            self.changed.notify_all()
-
-
-def udp_socket(port):
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
-    sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-    sock.bind(("127.0.0.1", port))
-    sock.setblocking(False)
-    return sock
-
-
-def datagrams(sock):
-    """All that wait: (when it came, UDP source, bytes)."""
-    batch = []
-    while True:
-        try:
-            data, notes, _, source = sock.recvmsg(65536, 64)
-        except BlockingIOError:
-            return batch
-        seconds, nanoseconds = struct.unpack("qq", notes[0][2][:16])
-        batch.append((seconds + nanoseconds / 1e9, source, data))
 
 
 def tcp_segment(conn, seq, ack, flags, window, data):
@@ -176,6 +82,7 @@ class Host:
         self.random = random.Random(seed)
         self.conns, self.listeners = {}, {}
         self.faults, self.lost, self.resets = [], {}, 0
+        self.loses = lambda direction, segment: False  # what a test wants lost besides
 
     @classmethod
     def from_lnx(cls, path, **options):
@@ -213,6 +120,8 @@ class Host:
 
     def is_lost(self, direction, segment):
         """Loss both ways, here at the host's own link."""
+        if self.loses(direction, segment):
+            return True
         if self.random.random() >= self.loss:
             return False
         counts = segment.data or segment.flags & (SYN | FIN)
@@ -249,8 +158,9 @@ class Host:
             self.faults.append(f"{len(packet)} bytes, offset {segment.offset}")
         if self.is_lost("in", segment):
             return
-        self.resets += bool(segment.flags & RST)
         key = (segment.dport, segment.source, segment.sport)
+        if segment.flags & RST and key in self.conns:  # in TIME_WAIT: for an ACK too many
+            self.resets += self.conns[key].state not in ("TIME_WAIT", "CLOSED")
         if key in self.conns:
             self.conns[key].input(segment, stamp, time.monotonic())
         elif segment.dport in self.listeners and segment.flags == SYN:
@@ -275,7 +185,7 @@ class Conn:
         self.fin_at, self.has_fin = None, False
         self.flight, self.retries, self.rto = [], 0, self.quirks.rto_initial
         self.srtt, self.established, self.refins, self.probes = None, None, 0, 0
-        self.late, self.states = set(), []
+        self.answered, self.states = False, []
         self.timers = dict.fromkeys(("resend", "probe", "read", "refin", "end"), NEVER)
         host.conns[(port, peer, peer_port)] = self
 
@@ -443,7 +353,10 @@ class Conn:
             self.input_syn_sent(segment, now)
             return
         if segment.flags & SYN:
-            self.emit(self.flight[0]) if self.state == "SYN_RECEIVED" else self.send_ack()
+            if self.state == "SYN_RECEIVED":
+                self.emit(self.flight[0])
+            else:
+                self.send_ack()
             return
         if not segment.flags & ACK or not self.input_handshake(segment, stamp):
             return
@@ -476,6 +389,9 @@ class Conn:
     def input_ack(self, segment, now):
         if self.diff(segment.ack, self.una) < 0 or self.diff(segment.ack, self.top) > 0:
             return
+        if self.wnd == 0 and segment.ack == self.una and not self.quirks.hears_updates and \
+                self.state != "SYN_SENT":
+            return
         self.wnd = segment.window
         if self.wnd:
             self.timers["probe"] = NEVER
@@ -484,12 +400,13 @@ class Conn:
         self.una, self.retries = segment.ack, 0
         if self.diff(self.una, self.nxt) > 0 and not self.quirks.resends_probe:
             self.nxt = self.una
+        clean = not any(entry[4] for entry in self.flight)
         while self.flight:
-            seq, flags, length, sent, again = self.flight[0]
+            seq, flags, length, sent, _ = self.flight[0]
             if self.diff(seq + length + bool(flags & (SYN | FIN)), self.una) > 0:
                 break
             self.flight.pop(0)
-            if not again:
+            if clean:
                 self.sample(now - sent)
             if flags & FIN:
                 self.fin_acked(now)
@@ -519,9 +436,8 @@ class Conn:
                 ahead + len(segment.data) + bool(segment.flags & FIN) <= 0:
             self.send_ack()
             return
-        if self.state == "FIN_WAIT_2" and segment.data and self.quirks.fin_for_data and \
-                segment.seq not in self.late:
-            self.late.add(segment.seq)
+        if self.state == "FIN_WAIT_2" and self.quirks.fin_for_data and not self.answered:
+            self.answered = True
             self.send(self.nxt - 1, FIN, ack=0)
             return
         if len(segment.data) >= len(self.waiting.get(segment.seq, b"")):

@@ -156,3 +156,14 @@ def test_exit_and_end_of_input():
         assert len(net["r1"].lines) == 1
         os.kill(net["h2"].process.pid, signal.SIGTERM)
         assert net["h2"].wait() == 0
+
+
+def test_output_that_takes_nothing(tmp_path):
+    path = tmp_path / "h1.lnx"
+    path.write_text(f"interface if0 10.0.0.1/24 127.0.0.1:{nodes.free_ports(1)}\n")
+    with open("/dev/full", "w", encoding="ascii") as full:
+        result = subprocess.run([nodes.BIN / "vhost", "--config", path], input="li\nexit\n",
+                                text=True, timeout=30, stdout=full, stderr=subprocess.PIPE,
+                                check=False)
+    assert result.returncode == 1
+    assert result.stderr == "vhost: cannot write to standard output\n"

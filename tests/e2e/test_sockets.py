@@ -151,6 +151,19 @@ def test_unreachable_times_out():
         net["h1"].expect("VConnect error: ", 30)
 
 
+def test_writing_after_the_peers_close(net):
+    connect(net)
+    net["h2"].ask("s 1 unread")
+    net["h1"].ask("cl 0")
+    wait_for_state(net["h2"], 1, "CLOSE_WAIT")
+    assert net["h2"].ask("s 1 back") == ["Wrote 4 bytes"]
+    assert state(net["h2"], 1) == "CLOSE_WAIT"
+    assert state(net["h1"], 0) == "FIN_WAIT_2"
+    net["h2"].say("cl 1")
+    net["h2"].expect("Socket 1 closed$")
+    net["h1"].expect("Socket 0 closed$")
+
+
 def test_port_in_use(net):
     net["h2"].ask("a 80")
     assert net["h2"].ask("a 80") == ["VAccept error: port already in use"]

@@ -2,6 +2,7 @@
 """sf and rf: files arrive whole or not at all, on good links and bad, one or ten at a time, also at
 the end of input; whatever goes wrong is said, and never called a success."""
 
+import os
 import subprocess
 
 import nodes
@@ -154,6 +155,51 @@ def test_end_of_input_finishes(make_file, same_file, tmp_path):
         assert net["h1"].wait(20) == 0
         assert net["h2"].wait(20) == 0
         same_file(source, target)
+
+
+def test_end_of_input_over_slow_links(make_file, same_file, tmp_path):
+    """The last packets of a node leave links that delay; a FIN whose ACK is lost with the peer
+    that ended is not waited for until the last retransmission."""
+    for impair in ("delay_ms=20", "loss=0.15"):
+        with nodes.Network("linear-r1h2", nets_options=["--impair", impair]) as net:
+            net.wait_for_path("h1", "h2")
+            source, target = make_file(3000), tmp_path / "received"
+            start(net, source, target)
+            net["h2"].expect("recvfile: client connected!$", 30)
+            net["h1"].end_input()
+            net["h2"].end_input()
+            net["h2"].expect("recvfile done:  read 3000 bytes total$", 60)
+            net["h1"].expect("Sent 3000 total bytes$", 60)
+            assert net["h1"].wait(10) == 0
+            assert net["h2"].wait(10) == 0
+            same_file(source, target)
+
+
+def test_exit_over_slow_link(make_file):
+    """The RST of an exit leaves a link that delays it."""
+    with nodes.Network("linear-r1h2", nets_options=["--impair", "delay_ms=30"]) as net:
+        net.wait_for_path("h1", "h2")
+        start(net, make_file(20_000_000), "/dev/null")
+        net["h2"].expect("recvfile: client connected!$")
+        net["h1"].say("exit")
+        assert net["h1"].wait(5) == 0
+        net["h2"].expect("recvfile error: .*: connection reset by peer after [0-9]+ bytes$", 5)
+
+
+def test_odd_targets(tmp_path):
+    """A file is not cut before rf has its port; a pipe does not block the node."""
+    target = tmp_path / "target"
+    target.write_text("dear to me")
+    os.mkfifo(tmp_path / "pipe")
+    with nodes.Network("linear-r1h2") as net:
+        net["h2"].ask("a 9999")
+        assert net["h2"].ask(f"rf {target} 9999") == ["recvfile error: port already in use"]
+        assert target.read_text() == "dear to me"
+        assert net["h2"].ask(f"rf {tmp_path}/pipe 9998") == [
+            f"recvfile error: {tmp_path}/pipe: No such device or address"]
+        assert len(net["h2"].ask("ls")) == 2
+        assert net["h2"].ask(f"rf {target} 9998") == []
+        assert target.read_text() == ""
 
 
 def test_end_of_input_delivers_closed_socket(tmp_path):

@@ -39,15 +39,45 @@ static void test_add_iface(void **state)
     (void)state;
     weir_stack_config_init(&config);
     host = weir_host_create(&config);
-    assert_int_equal(
-        weir_host_add_iface(host, "if0", weir_hub_port(hub, 0), &addr, &prefix, false), 0);
+    assert_int_equal(weir_host_add_iface(host, "if0", weir_hub_port(hub, 0), &addr, &prefix, false),
+                     0);
     addr = weir_addr_from4(0x0a000102);
     prefix = weir_prefix_from4(0x0a000100, 24);
-    assert_int_equal(
-        weir_host_add_iface(host, "if0", weir_hub_port(hub, 1), &addr, &prefix, false),
-        WEIR_EEXIST);
-    assert_int_equal(
-        weir_host_add_iface(host, "if1", weir_hub_port(hub, 1), &addr, &prefix, false), 1);
+    assert_int_equal(weir_host_add_iface(host, "if0", weir_hub_port(hub, 1), &addr, &prefix, false),
+                     WEIR_EEXIST);
+    assert_int_equal(weir_host_add_iface(host, "if1", weir_hub_port(hub, 1), &addr, &prefix, false),
+                     1);
+    weir_host_destroy(host);
+    weir_hub_destroy(hub);
+}
+
+/* What a link holds back is seen from outside, and let go in time. */
+static void test_links_deadline(void **state)
+{
+    struct weir_impair impair = {.delay_ns = 5 * WEIR_MS};
+    struct weir_stack_config config;
+    struct weir_addr addr = weir_addr_from4(0x0a000001), other = weir_addr_from4(0x0a000002);
+    struct weir_prefix prefix = weir_prefix_from4(0x0a000000, 24);
+    struct weir_endpoint remote = {other, PORT};
+    struct weir_hub *hub = weir_hub_create(2, 1400, 8);
+    struct weir_host *host;
+    int socket;
+
+    (void)state;
+    weir_stack_config_init(&config);
+    host = weir_host_create(&config);
+    assert_int_equal(weir_host_add_iface(host, "if0",
+                                         weir_impair_create(weir_hub_port(hub, 0), &impair), &addr,
+                                         &prefix, false),
+                     0);
+    assert_int_equal(weir_host_links_deadline(host), WEIR_NEVER);
+    socket = weir_socket(host, WEIR_TCP, 0);
+    assert_int_equal(weir_socket_connect(weir_host_lock(host), socket, &remote, weir_host_now()),
+                     WEIR_EINPROGRESS);
+    weir_host_unlock(host);
+    assert_true(weir_host_links_deadline(host) <= weir_host_now() + 5 * WEIR_MS);
+    assert_int_equal(weir_host_wait(host, NULL, 0, 50 * WEIR_MS), 0);
+    assert_int_equal(weir_host_links_deadline(host), WEIR_NEVER);
     weir_host_destroy(host);
     weir_hub_destroy(hub);
 }
@@ -134,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_create_and_destroy),
         cmocka_unit_test(test_add_iface),
+        cmocka_unit_test(test_links_deadline),
         cmocka_unit_test(test_destroy_with_waiters),
     };
 

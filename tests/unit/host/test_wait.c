@@ -11,8 +11,12 @@
 #include "pair.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void test_timeouts(void **state)
@@ -167,9 +171,9 @@ static void test_watched_events(void **state)
     assert_int_equal(weir_host_watch(pair.host[1], 99, 1), WEIR_EBADF);
     assert_int_equal(weir_host_watch(pair.host[1], listener, 11), 0);
     client = weir_socket(pair.host[0], WEIR_TCP, 0);
-    assert_int_equal(weir_socket_connect(weir_host_lock(pair.host[0]), client, &remote,
-                                         weir_host_now()),
-                     WEIR_EINPROGRESS);
+    assert_int_equal(
+        weir_socket_connect(weir_host_lock(pair.host[0]), client, &remote, weir_host_now()),
+        WEIR_EINPROGRESS);
     weir_host_unlock(pair.host[0]);
     assert_int_equal(weir_host_watch(pair.host[0], client, 22), 0);
     expect_bits(&pair, 0, 22, WEIR_OUT);
@@ -187,6 +191,24 @@ static void test_watched_events(void **state)
     pair_close(&pair);
 }
 
+/* The same on a kernel without epoll_pwait2: a filter that cannot be taken off, so this runs last. */
+static void test_without_epoll_pwait2(void **state)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = 4, .filter = code};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &program))
+        skip();
+    test_timeouts(state);
+    test_descriptors(state);
+    test_watched_events(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_descriptors_of_a_follower),
         cmocka_unit_test(test_a_signal_ends_the_wait),
         cmocka_unit_test(test_watched_events),
+        cmocka_unit_test(test_without_epoll_pwait2),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,6 +112,26 @@ static void pools_are_last_in_first_out(void **state)
     assert_int_equal(failing.alloc.used, 0);
 }
 
+/* What pools keep counts as used: with half the budget in use they keep nothing more. */
+static void pools_leave_room_in_a_small_budget(void **state)
+{
+    struct alloc alloc;
+    struct pool pool;
+    void *objects[10];
+    unsigned i;
+
+    (void)state;
+    alloc_init(&alloc, 1000);
+    pool_init(&pool, &alloc, 100, 1024);
+    for (i = 0; i < 10; i++)
+        assert_non_null(objects[i] = pool_get(&pool));
+    for (i = 0; i < 10; i++)
+        pool_put(&pool, objects[i]);
+    assert_int_equal(alloc.used, 500);
+    pool_done(&pool);
+    assert_int_equal(alloc.used, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +139,7 @@ int main(void)
         cmocka_unit_test(the_system_may_refuse_too),
         cmocka_unit_test(resizing_keeps_the_contents),
         cmocka_unit_test(pools_are_last_in_first_out),
+        cmocka_unit_test(pools_leave_room_in_a_small_budget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
