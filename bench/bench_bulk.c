@@ -110,8 +110,8 @@ static double transfer(struct end *sender, struct end *receiver, uint64_t total,
         long count;
 
         *now += 10 * WEIR_US;
-        while (sent < total && (count = weir_socket_send(sender->stack, sender->socket, out,
-                                                         sizeof(out), 0)) > 0)
+        while (sent < total &&
+               (count = weir_socket_send(sender->stack, sender->socket, out, sizeof(out), 0)) > 0)
             sent += (uint64_t)count;
         run_end(sender, *now);
         run_end(receiver, *now);

@@ -80,7 +80,7 @@ static enum input_result no_newline(struct input *input, char **line)
     }
     if (!input->at_end)
         return INPUT_MORE;
-    if (held == 0)
+    if (held == 0 || !input->buffer)
         return INPUT_END;
     *line = input->buffer + input->start;
     input->buffer[input->end] = '\0';

@@ -43,11 +43,11 @@ struct weir_tcp_info {
     uint32_t rcv_nxt, rcv_wnd, irs;
     uint32_t mss; /* effective send MSS */
     uint32_t cwnd, ssthresh;
-    uint32_t send_queued;    /* bytes in the send buffer, sent or not */
-    uint32_t receive_queued; /* bytes that can be read */
-    uint32_t out_of_order;   /* bytes received beyond a gap */
-    weir_time srtt, rttvar, rto; /* srtt 0: no sample yet */
-    uint32_t backoffs;           /* retransmissions of the oldest data */
+    uint32_t send_queued;         /* bytes in the send buffer, sent or not */
+    uint32_t receive_queued;      /* bytes that can be read */
+    uint32_t out_of_order;        /* bytes received beyond a gap */
+    weir_time srtt, rttvar, rto;  /* srtt 0: no sample yet */
+    uint32_t backoffs;            /* retransmissions of the oldest data */
     uint32_t congestion_recovery; /* 0 open, 1 fast recovery, 2 after a timeout */
     uint64_t segments_sent, segments_received;
     uint64_t bytes_sent, bytes_received; /* payload, first transmissions and in-order only */
@@ -71,8 +71,8 @@ struct weir_socket_row {
     enum weir_socket_kind kind;
     enum weir_tcp_state state;
     struct weir_endpoint local, remote;
-    bool closed;    /* the application has closed it */
-    int listener;   /* not accepted yet: the listener it waits on; else -1 */
+    bool closed;  /* the application has closed it */
+    int listener; /* not accepted yet: the listener it waits on; else -1 */
     uint64_t tag;
 };
 

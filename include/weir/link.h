@@ -38,7 +38,7 @@ struct weir_frame {
     uint16_t gso_size;     /* payload bytes of each segment; 0: one packet */
     uint16_t gso_segments; /* segments in the frame; 0 or 1: one packet */
     uint16_t why;          /* enum weir_why, output only */
-    uint64_t tag;          /* neighbour on a shared link: who to send to, or who sent it; 0: the only one */
+    uint64_t tag; /* neighbour on a shared link: who to send to, or who sent it; 0: the only one */
 };
 
 struct weir_link;
@@ -82,9 +82,9 @@ struct weir_link_ops {
 /* The head of every link. The limits are fixed when the link is made. */
 struct weir_link {
     const struct weir_link_ops *ops;
-    uint32_t mtu;     /* largest IP packet, bytes */
-    uint32_t gso_max; /* largest frame with gso_size set, bytes; 0: none taken */
-    uint8_t l2;       /* enum weir_l2 */
+    uint32_t mtu;      /* largest IP packet, bytes */
+    uint32_t gso_max;  /* largest frame with gso_size set, bytes; 0: none taken */
+    uint8_t l2;        /* enum weir_l2 */
     bool csum_partial; /* takes and gives frames with WEIR_CSUM_PARTIAL */
 
     /* What the link tells whoever runs it. `refused`: begin has returned WEIR_EAGAIN; the runner

@@ -35,9 +35,9 @@ struct weir_packet {
     uint32_t seq, ack;
     uint16_t window, urgent;
     uint8_t flags, reserved; /* reserved: the four bits after data offset */
-    const uint8_t *options; /* TCP option bytes, borrowed */
-    uint8_t options_length; /* emit: must be a multiple of 4, at most 40 */
-    int32_t mss;            /* parse: value of the MSS option, or -1; emit: > 0 adds one */
+    const uint8_t *options;  /* TCP option bytes, borrowed */
+    uint8_t options_length;  /* emit: must be a multiple of 4, at most 40 */
+    int32_t mss;             /* parse: value of the MSS option, or -1; emit: > 0 adds one */
     /* ICMP (protocol 1) */
     uint8_t icmp_type, icmp_code;
     uint32_t icmp_rest; /* bytes 4..7, host order */

@@ -152,9 +152,9 @@ struct weir_datagram {
     struct weir_addr about;
     uint8_t ttl;
     uint8_t tos;
-    uint8_t icmp_type;    /* 0: ordinary */
+    uint8_t icmp_type; /* 0: ordinary */
     uint8_t icmp_code;
-    uint16_t echo_id;     /* echo sockets */
+    uint16_t echo_id; /* echo sockets */
     uint16_t echo_sequence;
 };
 

@@ -33,14 +33,14 @@ struct weir_stack_config {
     uint8_t seed[16];     /* secret: keys the flow hash, ISNs, ports. Real use: from getrandom */
     uint64_t node_id;     /* mixed into the seed, so that one seed serves many nodes */
     struct weir_tcp_settings tcp;
-    bool forwarding;             /* a router: passes on what is not its own (off: RFC 1122 3.1) */
-    bool icmp_errors;            /* send ICMP errors */
-    bool skip_ip_checksum;       /* do not verify received IP header checksums */
-    bool skip_tcp_checksum;      /* do not verify received TCP checksums */
-    uint32_t sockets_max;        /* 0: 1 << 20 */
-    uint32_t half_open_max;      /* half-open records of all listeners; 0: 4096 */
-    uint32_t time_wait_max;      /* 0: 65536 */
-    size_t reassembly_budget;    /* bytes of fragments held; 0: 256 KiB */
+    bool forwarding;          /* a router: passes on what is not its own (off: RFC 1122 3.1) */
+    bool icmp_errors;         /* send ICMP errors */
+    bool skip_ip_checksum;    /* do not verify received IP header checksums */
+    bool skip_tcp_checksum;   /* do not verify received TCP checksums */
+    uint32_t sockets_max;     /* 0: 1 << 20 */
+    uint32_t half_open_max;   /* half-open records of all listeners; 0: 4096 */
+    uint32_t time_wait_max;   /* 0: 65536 */
+    size_t reassembly_budget; /* bytes of fragments held; 0: 256 KiB */
 };
 
 /* Default values: profile `default`, ICMP errors on, forwarding off, seed zero. */
@@ -75,14 +75,14 @@ struct weir_event {
 };
 
 enum weir_event_bits {
-    WEIR_IN = 1u << 0,     /* data, or end of stream, can be read */
-    WEIR_OUT = 1u << 1,    /* connected, and the send buffer has room */
-    WEIR_HUP = 1u << 2,    /* the peer has closed its direction, or the connection is gone */
-    WEIR_ERR = 1u << 3,    /* an error is pending (weir_socket_take_error) */
-    WEIR_ACCEPT = 1u << 4, /* a connection can be accepted */
-    WEIR_CLOSED = 1u << 5, /* the state machine has ended; the last event of a socket */
-    WEIR_PRI = 1u << 6,    /* urgent data is announced (RFC 9293 3.8.5) */
-    WEIR_NOTICE = 1u << 7, /* a soft error, or trouble past R1 (weir_socket_take_notice) */
+    WEIR_IN = 1u << 0,        /* data, or end of stream, can be read */
+    WEIR_OUT = 1u << 1,       /* connected, and the send buffer has room */
+    WEIR_HUP = 1u << 2,       /* the peer has closed its direction, or the connection is gone */
+    WEIR_ERR = 1u << 3,       /* an error is pending (weir_socket_take_error) */
+    WEIR_ACCEPT = 1u << 4,    /* a connection can be accepted */
+    WEIR_CLOSED = 1u << 5,    /* the state machine has ended; the last event of a socket */
+    WEIR_PRI = 1u << 6,       /* urgent data is announced (RFC 9293 3.8.5) */
+    WEIR_NOTICE = 1u << 7,    /* a soft error, or trouble past R1 (weir_socket_take_notice) */
     WEIR_DELIVERED = 1u << 8, /* the peer has acknowledged everything and our FIN; this one, HUP and
                                  CLOSED are reported of a closed socket too */
 };

@@ -13,7 +13,7 @@ struct list_node {
 };
 
 /* The struct that `node` is the member `member` of. */
-#define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void list_init(struct list_node *node)
 {

@@ -13,16 +13,16 @@
 struct host_iface {
     struct weir_link *link;
     int index;
-    int fd;               /* -1: nothing to wait for */
+    int fd;                /* -1: nothing to wait for */
     bool is_write_watched; /* registered for EPOLLOUT */
 };
 
 /* A thread that waits. Waiters come from a pool and are freed with the host only, so that a wake-up
  * that comes late finds a waiter, if perhaps the wrong one: every wake-up may be spurious. */
 struct waiter {
-    struct list_node node;  /* host->waiters, or host->pool */
-    pthread_cond_t cond;    /* a follower without descriptors sleeps here */
-    int event_fd;           /* one with descriptors also polls this; -1 until needed */
+    struct list_node node; /* host->waiters, or host->pool */
+    pthread_cond_t cond;   /* a follower without descriptors sleeps here */
+    int event_fd;          /* one with descriptors also polls this; -1 until needed */
     bool uses_fd;
     bool is_fired;          /* what it waits for may hold */
     bool is_closed;         /* its socket was closed by this program */

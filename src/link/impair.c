@@ -471,8 +471,7 @@ struct weir_link *weir_impair_create(struct weir_link *inner, const struct weir_
     impair = calloc(1, sizeof(*impair));
     if (!impair)
         return NULL;
-    impair->link =
-        (struct weir_link){.ops = &impair_ops, .mtu = inner->mtu, .l2 = inner->l2};
+    impair->link = (struct weir_link){.ops = &impair_ops, .mtu = inner->mtu, .l2 = inner->l2};
     impair->inner = inner;
     impair->room = inner->mtu + (inner->l2 == WEIR_L2_ETHERNET ? ETHERNET_EXTRA : 0);
     impair->last_release = INT64_MIN;

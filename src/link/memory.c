@@ -274,8 +274,8 @@ struct weir_hub *weir_hub_create(unsigned ports, uint32_t mtu, uint32_t queue_fr
     struct weir_hub *hub;
     size_t borrowed = queue_frames < RECEIVE_MAX ? queue_frames : RECEIVE_MAX;
 
-    if (ports < 2 || ports > WEIR_HUB_PORTS_MAX || mtu == 0 || mtu > MTU_MAX ||
-        queue_frames == 0 || queue_frames > QUEUE_MAX)
+    if (ports < 2 || ports > WEIR_HUB_PORTS_MAX || mtu == 0 || mtu > MTU_MAX || queue_frames == 0 ||
+        queue_frames > QUEUE_MAX)
         return NULL;
     hub = calloc(1, sizeof(*hub) + ports * sizeof(hub->ports[0]));
     if (!hub)

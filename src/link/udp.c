@@ -316,9 +316,8 @@ static void grow_buffers(int fd)
 /* A bound socket, or a negative WEIR_E…. */
 static int socket_open(uint32_t ip, uint16_t port)
 {
-    struct sockaddr_in local = {.sin_family = AF_INET,
-                                .sin_port = htons(port),
-                                .sin_addr = {.s_addr = htonl(ip)}};
+    struct sockaddr_in local = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {.s_addr = htonl(ip)}};
     int fragment = IP_PMTUDISC_DONT;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int error;

@@ -82,7 +82,8 @@ static int send_error(struct net *net, const struct net_icmp_cause *cause,
                           .ttl = net->config.ttl,
                           .tos = NET_ICMP_TOS,
                           .why = WEIR_WHY_ICMP_ERROR};
-    uint32_t room = min_u32(NET_ICMP_PACKET_MAX - IP4_HEADER, net_hop_mms(&path->hop)) - ICMP4_HEADER;
+    uint32_t room =
+        min_u32(NET_ICMP_PACKET_MAX - IP4_HEADER, net_hop_mms(&path->hop)) - ICMP4_HEADER;
     struct icmp4_message message = {.type = cause->type,
                                     .code = cause->code,
                                     .rest = cause->rest,

@@ -74,8 +74,8 @@ struct net_packet {
     const uint8_t *header; /* the IP header as received */
     const uint8_t *payload;
     uint32_t header_length, length; /* length: of the payload */
-    uint32_t pseudo_sum; /* addresses, protocol, length: RFC 9293 3.1 */
-    int iface;           /* it came in on this one, or NET_LOOPBACK */
+    uint32_t pseudo_sum;            /* addresses, protocol, length: RFC 9293 3.1 */
+    int iface;                      /* it came in on this one, or NET_LOOPBACK */
     uint8_t protocol, ttl, tos;
     bool is_group;      /* dst is a broadcast or multicast address */
     bool csum_verified; /* the transport checksum need not be looked at */
@@ -84,9 +84,9 @@ struct net_packet {
 
 /* An ICMP error about a packet of ours (RFC 1122 3.2.2). */
 struct net_icmp_error {
-    struct weir_addr reporter;    /* who sent it */
-    struct weir_addr src, dst;    /* of the quoted packet: src is ours */
-    const uint8_t *quote;         /* the quoted transport header and what follows, ≥ 8 bytes */
+    struct weir_addr reporter; /* who sent it */
+    struct weir_addr src, dst; /* of the quoted packet: src is ours */
+    const uint8_t *quote;      /* the quoted transport header and what follows, ≥ 8 bytes */
     uint32_t quote_length;
     uint32_t mtu;                 /* with fragmentation needed; 0: not said */
     uint8_t type, code, protocol; /* protocol: of the quoted packet */
@@ -101,8 +101,7 @@ enum net_verdict {
 /* One frame that arrived on `iface`. Echo requests are answered, transit packets forwarded (both
  * staged on the outgoing link), fragments collected. */
 enum net_verdict net_input(struct net *net, int iface, const struct weir_frame *frame,
-                           weir_time now, struct net_packet *packet,
-                           struct net_icmp_error *error);
+                           weir_time now, struct net_packet *packet, struct net_icmp_error *error);
 
 /* Call after the delivery of each packet that was returned. */
 void net_release(struct net *net, struct net_packet *packet);
@@ -123,10 +122,10 @@ uint32_t net_fragments_held(const struct net *net);
 /* Where packets to a peer leave. Valid while the generation is the net's: routes, neighbours and
  * interface states have not changed since. A plain value: copy it as you like. */
 struct net_hop {
-    uint64_t tag; /* of the next hop */
+    uint64_t tag;        /* of the next hop */
     uint32_t generation; /* 0: never valid */
-    uint32_t mtu; /* of the outgoing link */
-    int16_t iface; /* or NET_LOOPBACK */
+    uint32_t mtu;        /* of the outgoing link */
+    int16_t iface;       /* or NET_LOOPBACK */
 };
 
 /* How to reach a peer. */
@@ -147,8 +146,7 @@ bool net_hop_is_valid(const struct net *net, const struct net_hop *hop);
 uint32_t net_hop_mms(const struct net_hop *hop);
 
 /* Partial sum of the pseudo-header without the length: addresses and protocol. */
-uint32_t net_pseudo_sum(const struct weir_addr *src, const struct weir_addr *dst,
-                        uint8_t protocol);
+uint32_t net_pseudo_sum(const struct weir_addr *src, const struct weir_addr *dst, uint8_t protocol);
 
 /* What varies between the packets on one path. */
 struct net_out {

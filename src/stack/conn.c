@@ -102,8 +102,7 @@ static void become_time_wait(struct weir_stack *stack, struct conn *conn)
     list_add_tail(&stack->time_wait_age, &record->age);
     if (++stack->time_wait_count > stack->config.time_wait_max) {
         count_drop(stack, WEIR_DROP_TIME_WAIT_LIMIT);
-        time_wait_free(stack,
-                       LIST_ENTRY(list_first(&stack->time_wait_age), struct time_wait, age));
+        time_wait_free(stack, LIST_ENTRY(list_first(&stack->time_wait_age), struct time_wait, age));
     }
 }
 
@@ -150,8 +149,8 @@ struct net_out conn_net_out(const struct weir_tcp_settings *settings, enum weir_
     };
 }
 
-void conn_reply(struct weir_stack *stack, const struct flow_key *key,
-                const struct tcp_reply *reply, const struct weir_tcp_settings *settings)
+void conn_reply(struct weir_stack *stack, const struct flow_key *key, const struct tcp_reply *reply,
+                const struct weir_tcp_settings *settings)
 {
     struct net_out out = conn_net_out(settings, reply->why);
     struct tcp_ports ports = {
@@ -174,8 +173,7 @@ void conn_reply(struct weir_stack *stack, const struct flow_key *key,
         count_drop(stack, error == WEIR_ENETDOWN ? WEIR_DROP_IFACE_DOWN : WEIR_DROP_LINK_FULL);
         return;
     }
-    net_commit(stack->net, &path, &frame, tcp_emit_reply(reply, &ports, frame.payload),
-               stack->now);
+    net_commit(stack->net, &path, &frame, tcp_emit_reply(reply, &ports, frame.payload), stack->now);
     stack->counters.counter[WEIR_COUNT_SEGMENTS_OUT]++;
     if (reply->flags & TCP_RST)
         stack->counters.counter[WEIR_COUNT_RSTS_OUT]++;

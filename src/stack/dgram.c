@@ -71,12 +71,13 @@ static struct socket *echo_socket(const struct weir_stack *stack, uint16_t id)
     return NULL;
 }
 
-static void push(struct weir_stack *stack, struct socket *socket,
-                 const struct weir_datagram *info, const uint8_t *data, size_t length)
+static void push(struct weir_stack *stack, struct socket *socket, const struct weir_datagram *info,
+                 const uint8_t *data, size_t length)
 {
     enum weir_drop drop;
 
-    if (socket->is_connected && !info->icmp_type && !weir_addr_equal(&socket->binding->peer, &info->peer))
+    if (socket->is_connected && !info->icmp_type &&
+        !weir_addr_equal(&socket->binding->peer, &info->peer))
         return;
     drop = dgram_push(&socket->binding->datagrams, &stack->alloc, info, data, length);
     count_drop(stack, drop);

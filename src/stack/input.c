@@ -170,8 +170,7 @@ static int meaning(const struct net_icmp_error *error, bool *is_hard)
     }
 }
 
-static enum weir_drop input_icmp_error(struct weir_stack *stack,
-                                       const struct net_icmp_error *error)
+static enum weir_drop input_icmp_error(struct weir_stack *stack, const struct net_icmp_error *error)
 {
     struct flow_key key = {.local = error->src, .remote = error->dst};
     enum weir_drop drop = WEIR_DROP_ICMP_QUOTE;

@@ -187,7 +187,8 @@ static const char *check_sequence(const struct tcp_conn *tcp)
 {
     if (seq_gt(tcp->snd_una, tcp->snd_nxt))
         return "SND.UNA is beyond SND.NXT";
-    if (tcp->state == WEIR_STATE_CLOSED) /* what was queued is given up, a RST may wait for the link */
+    if (tcp->state ==
+        WEIR_STATE_CLOSED) /* what was queued is given up, a RST may wait for the link */
         return NULL;
     if (seq_gt(tcp->snd_nxt, tcp->snd_end + 1))
         return "SND.NXT is beyond what was queued";
@@ -256,7 +257,8 @@ const char *weir_inspect_check(const struct weir_stack *stack, weir_time now)
         if (broken)
             return broken;
     }
-    if (counts[FLOW_CONN] != stack->conn_count || counts[FLOW_HALF_OPEN] != stack->half_open_count ||
+    if (counts[FLOW_CONN] != stack->conn_count ||
+        counts[FLOW_HALF_OPEN] != stack->half_open_count ||
         counts[FLOW_TIME_WAIT] != stack->time_wait_count)
         return "the counts of flows are wrong";
     return NULL;

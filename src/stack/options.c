@@ -89,8 +89,7 @@ static bool is_for_datagrams(enum weir_option option)
     return option == WEIR_IP_TTL || option == WEIR_IP_TOS;
 }
 
-static void set_setting(struct weir_tcp_settings *settings, enum weir_option option,
-                        int64_t value)
+static void set_setting(struct weir_tcp_settings *settings, enum weir_option option, int64_t value)
 {
     switch (option) {
     case WEIR_SO_SNDBUF:

@@ -61,8 +61,7 @@ static bool find_hop(struct weir_stack *stack, struct conn *conn)
 }
 
 /* Cuts the run into segments and commits them; tells the connection how much left. */
-static enum outcome send_run(struct weir_stack *stack, struct conn *conn,
-                             const struct tcp_run *run)
+static enum outcome send_run(struct weir_stack *stack, struct conn *conn, const struct tcp_run *run)
 {
     const struct net_out out = conn_net_out(conn->tcp.settings, run->why);
     const struct net_path path = {

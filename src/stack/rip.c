@@ -22,11 +22,10 @@ static void carry_changes(struct weir_stack *stack)
     }
 }
 
-static void send_message(struct weir_stack *stack, const struct weir_addr *to,
-                         const uint8_t *bytes, size_t length)
+static void send_message(struct weir_stack *stack, const struct weir_addr *to, const uint8_t *bytes,
+                         size_t length)
 {
-    const struct net_out out = {
-        .protocol = IP_PROTOCOL_RIP, .ttl = RIP_TTL, .why = WEIR_WHY_RIP};
+    const struct net_out out = {.protocol = IP_PROTOCOL_RIP, .ttl = RIP_TTL, .why = WEIR_WHY_RIP};
     const struct weir_addr any = weir_addr_any4();
     struct net_path path;
 
@@ -85,8 +84,8 @@ int weir_stack_start_rip(struct weir_stack *stack, const struct weir_rip_config 
                          const struct weir_addr *neighbours, size_t count)
 {
     const struct rip_config settings = {
-        .update_interval = config && config->update_interval ? config->update_interval
-                                                             : DEFAULT_INTERVAL,
+        .update_interval =
+            config && config->update_interval ? config->update_interval : DEFAULT_INTERVAL,
         .route_timeout = config && config->route_timeout ? config->route_timeout : DEFAULT_TIMEOUT,
     };
     int error = 0;

@@ -32,9 +32,9 @@ struct socket *socket_get(const struct weir_stack *stack, int number)
 static bool grow_table(struct weir_stack *stack)
 {
     uint32_t slots = stack->socket_slots ? stack->socket_slots * 2 : FIRST_SLOTS;
-    struct socket **sockets = alloc_resize(&stack->alloc, stack->sockets,
-                                           stack->socket_slots * sizeof(*sockets),
-                                           slots * sizeof(*sockets));
+    struct socket **sockets =
+        alloc_resize(&stack->alloc, stack->sockets, stack->socket_slots * sizeof(*sockets),
+                     slots * sizeof(*sockets));
 
     if (!sockets)
         return false;

@@ -110,9 +110,10 @@ static bool create_parts(struct weir_stack *stack)
 
 struct weir_stack *weir_stack_create(const struct weir_stack_config *config)
 {
-    struct weir_stack *stack = config->allocator.acquire
-                                   ? config->allocator.acquire(config->allocator.context, sizeof(*stack))
-                                   : malloc(sizeof(*stack));
+    struct weir_stack *stack =
+        config->allocator.acquire
+            ? config->allocator.acquire(config->allocator.context, sizeof(*stack))
+            : malloc(sizeof(*stack));
 
     if (!stack)
         return NULL;
@@ -210,8 +211,8 @@ weir_time weir_stack_deadline(const struct weir_stack *stack)
 
     if (!list_is_empty(&stack->dirty) || net_is_staged(stack->net))
         return stack->now;
-    if (net_iface_link(stack->net, NET_LOOPBACK)->ops->deadline(
-            net_iface_link(stack->net, NET_LOOPBACK)) != WEIR_NEVER)
+    if (net_iface_link(stack->net, NET_LOOPBACK)
+            ->ops->deadline(net_iface_link(stack->net, NET_LOOPBACK)) != WEIR_NEVER)
         return stack->now;
     deadline = min_i64(deadline, net_deadline(stack->net));
     if (stack->rip)

@@ -96,16 +96,16 @@ struct socket {
     struct list_node event;  /* in stack->events */
     struct list_node accept; /* in the listener's queue until accepted */
     uint64_t tag;
-    struct own_settings *own;    /* NULL: the stack's settings */
-    struct binding *binding;     /* NULL: a connection needs none */
-    struct conn *conn;           /* NULL: none yet, or it has become the next */
+    struct own_settings *own; /* NULL: the stack's settings */
+    struct binding *binding;  /* NULL: a connection needs none */
+    struct conn *conn;        /* NULL: none yet, or it has become the next */
     struct time_wait *time_wait;
-    struct socket *listener;     /* until accepted */
-    uint32_t events;             /* not reported yet */
+    struct socket *listener; /* until accepted */
+    uint32_t events;         /* not reported yet */
     int32_t number;
-    uint32_t lent_out, lent_in;  /* by send_begin, by recv_peek */
-    int32_t linger;              /* milliseconds; -1: off; 0: abort */
-    uint8_t kind;                /* enum weir_socket_kind */
+    uint32_t lent_out, lent_in; /* by send_begin, by recv_peek */
+    int32_t linger;             /* milliseconds; -1: off; 0: abort */
+    uint8_t kind;               /* enum weir_socket_kind */
     bool is_listening, is_closed, is_connected, no_notices, is_corked;
 };
 
@@ -164,8 +164,8 @@ void conn_settle(struct weir_stack *stack, struct conn *conn);
 void conn_free(struct weir_stack *stack, struct conn *conn);
 void time_wait_free(struct weir_stack *stack, struct time_wait *record);
 /* Sends a segment that no connection remembers. */
-void conn_reply(struct weir_stack *stack, const struct flow_key *key,
-                const struct tcp_reply *reply, const struct weir_tcp_settings *settings);
+void conn_reply(struct weir_stack *stack, const struct flow_key *key, const struct tcp_reply *reply,
+                const struct weir_tcp_settings *settings);
 void conn_ports(const struct conn *conn, struct tcp_ports *ports);
 struct net_out conn_net_out(const struct weir_tcp_settings *settings, enum weir_why why);
 

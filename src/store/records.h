@@ -18,11 +18,11 @@ enum record_flag {
 };
 
 struct record {
-    weir_seq end;            /* one past the last sequence number; it starts where the former ends */
-    uint32_t flags;          /* enum record_flag */
-    weir_time sent;          /* when it was last sent */
-    uint64_t delivered;      /* connection's count of acknowledged bytes at that time */
-    weir_time delivered_at;  /* when that count last changed before then */
+    weir_seq end;           /* one past the last sequence number; it starts where the former ends */
+    uint32_t flags;         /* enum record_flag */
+    weir_time sent;         /* when it was last sent */
+    uint64_t delivered;     /* connection's count of acknowledged bytes at that time */
+    weir_time delivered_at; /* when that count last changed before then */
 };
 
 /* A circular array, oldest first. */

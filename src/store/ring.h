@@ -22,11 +22,11 @@
 #define RING_CAPACITY_MAX (1u << 30)
 
 struct ring {
-    void *memory;         /* block, or directory of chunks; NULL: nothing held */
-    uint32_t size;        /* bytes of the block, or slots of the directory (powers of two) */
-    uint32_t front;       /* position of offset 0, modulo 2^32; position p lies at p % block, or in
+    void *memory;    /* block, or directory of chunks; NULL: nothing held */
+    uint32_t size;   /* bytes of the block, or slots of the directory (powers of two) */
+    uint32_t front;  /* position of offset 0, modulo 2^32; position p lies at p % block, or in
                              slot (p / RING_CHUNK) % slots */
-    uint32_t extent;      /* offsets below this have been reserved since they were last released */
+    uint32_t extent; /* offsets below this have been reserved since they were last released */
     bool is_chunked;
     uint32_t chunk_count : 24; /* chunks held */
 };

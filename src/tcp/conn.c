@@ -32,8 +32,7 @@ static bool is_legal(enum weir_tcp_state from, enum weir_tcp_state to)
         [WEIR_STATE_SYN_SENT] = BIT(SYN_RECEIVED) | BIT(ESTABLISHED) | BIT(CLOSED),
         [WEIR_STATE_SYN_RECEIVED] = BIT(ESTABLISHED) | BIT(FIN_WAIT_1) | BIT(CLOSED),
         [WEIR_STATE_ESTABLISHED] = BIT(FIN_WAIT_1) | BIT(CLOSE_WAIT) | BIT(CLOSED),
-        [WEIR_STATE_FIN_WAIT_1] =
-            BIT(FIN_WAIT_2) | BIT(CLOSING) | BIT(TIME_WAIT) | BIT(CLOSED),
+        [WEIR_STATE_FIN_WAIT_1] = BIT(FIN_WAIT_2) | BIT(CLOSING) | BIT(TIME_WAIT) | BIT(CLOSED),
         [WEIR_STATE_FIN_WAIT_2] = BIT(TIME_WAIT) | BIT(CLOSED),
         [WEIR_STATE_CLOSE_WAIT] = BIT(LAST_ACK) | BIT(CLOSED),
         [WEIR_STATE_CLOSING] = BIT(TIME_WAIT) | BIT(CLOSED),
@@ -313,8 +312,8 @@ void tcp_fail(struct tcp_conn *conn, int error)
 
 void tcp_abort(struct tcp_conn *conn)
 {
-    const uint16_t sends_rst = BIT(SYN_RECEIVED) | BIT(ESTABLISHED) | BIT(FIN_WAIT_1) |
-                               BIT(FIN_WAIT_2) | BIT(CLOSE_WAIT);
+    const uint16_t sends_rst =
+        BIT(SYN_RECEIVED) | BIT(ESTABLISHED) | BIT(FIN_WAIT_1) | BIT(FIN_WAIT_2) | BIT(CLOSE_WAIT);
     bool needs_rst = (sends_rst >> conn->state) & 1; /* [U-29] */
 
     if (conn->state == WEIR_STATE_CLOSED)

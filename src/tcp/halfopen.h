@@ -8,12 +8,12 @@
 
 struct tcp_halfopen {
     weir_seq irs, iss;
-    uint32_t window;    /* what our SYN-ACK offers */
-    uint16_t peer_mss;  /* 0: the peer named none */
-    uint16_t our_mss;   /* what our SYN-ACK names, whether or not the option is sent */
-    uint8_t retries;    /* SYN-ACKs sent again */
-    uint8_t refusals;   /* ACKs in answer to the unacceptable, since the last SYN-ACK */
-    bool is_repeated;   /* the SYN-ACK has left more than once: its answer is no RTT sample */
+    uint32_t window;   /* what our SYN-ACK offers */
+    uint16_t peer_mss; /* 0: the peer named none */
+    uint16_t our_mss;  /* what our SYN-ACK names, whether or not the option is sent */
+    uint8_t retries;   /* SYN-ACKs sent again */
+    uint8_t refusals;  /* ACKs in answer to the unacceptable, since the last SYN-ACK */
+    bool is_repeated;  /* the SYN-ACK has left more than once: its answer is no RTT sample */
     weir_time started;
     weir_time deadline; /* next SYN-ACK, or the end */
 };

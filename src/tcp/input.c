@@ -254,8 +254,8 @@ static enum weir_drop check_sequence(struct tcp_conn *conn, struct tcp_segment *
     const uint8_t syn_ack = TCP_SYN | TCP_ACK;
 
     /* The peer's half of a simultaneous open: its SYN was taken before. */
-    if (conn->state == WEIR_STATE_SYN_RECEIVED && (segment->flags & (syn_ack | TCP_RST)) == syn_ack &&
-        segment->seq == conn->irs) {
+    if (conn->state == WEIR_STATE_SYN_RECEIVED &&
+        (segment->flags & (syn_ack | TCP_RST)) == syn_ack && segment->seq == conn->irs) {
         segment->flags &= (uint8_t)~TCP_SYN;
         segment->seq++;
     }

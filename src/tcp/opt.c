@@ -18,11 +18,11 @@ enum { KIND_END = 0, KIND_NO_OPERATION = 1 };
 static bool take(uint8_t kind, uint8_t length, const uint8_t *value, struct tcp_options *options)
 {
     switch (kind) {
-#define X(name, option_kind, option_length)      \
-    case option_kind:                            \
-        if (length != (option_length))           \
-            return false;                        \
-        opt_##name##_parse(value, options);      \
+#define X(name, option_kind, option_length) \
+    case option_kind:                       \
+        if (length != (option_length))      \
+            return false;                   \
+        opt_##name##_parse(value, options); \
         return true;
         TCP_OPTS(X)
 #undef X

@@ -20,7 +20,7 @@ struct opt_out {
     uint16_t mss;  /* to announce; 0: none */
 };
 
-#define X(name, kind, length)                                                \
+#define X(name, kind, length)                                                   \
     void opt_##name##_parse(const uint8_t *value, struct tcp_options *options); \
     uint32_t opt_##name##_emit(const struct opt_out *out, uint8_t *bytes);
 TCP_OPTS(X)

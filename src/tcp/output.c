@@ -15,8 +15,7 @@
 #include <base/checksum.h>
 #include <tcp/opt.h>
 
-static void finish_checksum(uint8_t *bytes, uint32_t header_length, uint32_t length,
-                            uint32_t sum)
+static void finish_checksum(uint8_t *bytes, uint32_t header_length, uint32_t length, uint32_t sum)
 {
     sum = checksum_add_u16(sum, (uint16_t)(length >> 16));
     sum = checksum_add_u16(sum, (uint16_t)length);

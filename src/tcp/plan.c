@@ -137,8 +137,7 @@ static struct tcp_run new_data(const struct tcp_conn *conn, uint32_t length, enu
     if (conn->phase == TCP_OPEN && conn->dup_acks &&
         tcp_loss_in_flight(conn) + length > conn->cc.cwnd)
         run.why = WEIR_WHY_LIMITED_TRANSMIT;
-    if (conn->fin_queued && run.seq + length == conn->snd_end &&
-        length < tcp_usable_window(conn)) {
+    if (conn->fin_queued && run.seq + length == conn->snd_end && length < tcp_usable_window(conn)) {
         run.flags |= TCP_FIN;
         if (!length)
             run.why = WEIR_WHY_FIN;
@@ -346,8 +345,8 @@ static void acknowledged(struct tcp_conn *conn, const struct tcp_run *run)
     conn->rcv_adv = seq_max(conn->rcv_adv, conn->rcv_nxt + run->window);
 }
 
-void tcp_sent(struct tcp_conn *conn, const struct tcp_run *run, uint32_t length,
-              uint32_t segments, weir_time now)
+void tcp_sent(struct tcp_conn *conn, const struct tcp_run *run, uint32_t length, uint32_t segments,
+              weir_time now)
 {
     conn->segments_sent += segments;
     conn->context->counters->counter[WEIR_COUNT_SEGMENTS_OUT] += segments;
@@ -404,6 +403,7 @@ weir_time tcp_wait(struct tcp_conn *conn, enum weir_why why, weir_time now)
         tcp_stop_timer(conn, TCP_TIMER_SWS);
     else if (!tcp_timer_is_running(conn, TCP_TIMER_SWS))
         tcp_start_timer(conn, TCP_TIMER_SWS,
-                        now + (why == WEIR_WHY_WAIT_CORK ? CORK_MAX : conn->settings->sws_override));
+                        now +
+                            (why == WEIR_WHY_WAIT_CORK ? CORK_MAX : conn->settings->sws_override));
     return tcp_deadline(conn);
 }

@@ -79,13 +79,13 @@ struct tcp_reply {
 };
 
 enum tcp_timer {
-    TCP_TIMER_RTO,       /* RFC 6298: the oldest outstanding byte waits for its ACK */
-    TCP_TIMER_PERSIST,   /* RFC 9293 3.8.6.1: next zero-window probe */
-    TCP_TIMER_SWS,       /* RFC 9293 3.8.6.2.1: send a small segment after all */
+    TCP_TIMER_RTO,     /* RFC 6298: the oldest outstanding byte waits for its ACK */
+    TCP_TIMER_PERSIST, /* RFC 9293 3.8.6.1: next zero-window probe */
+    TCP_TIMER_SWS,     /* RFC 9293 3.8.6.2.1: send a small segment after all */
     TCP_TIMER_DELAYED_ACK,
     TCP_TIMER_KEEPALIVE,
-    TCP_TIMER_USER,      /* RFC 9293 3.10.8: user timeout */
-    TCP_TIMER_STATE,     /* end of TIME-WAIT or of an orphaned FIN-WAIT-2; end of the pause before
+    TCP_TIMER_USER,  /* RFC 9293 3.10.8: user timeout */
+    TCP_TIMER_STATE, /* end of TIME-WAIT or of an orphaned FIN-WAIT-2; end of the pause before
                             the first data */
     TCP_TIMER_COUNT
 };
@@ -113,32 +113,32 @@ struct tcp_conn {
     weir_seq rcv_read;    /* first byte the application has not taken */
     weir_seq rcv_fin;     /* with has_fin: sequence number of the peer's FIN */
 
-    uint8_t state;        /* enum weir_tcp_state */
-    uint8_t phase;        /* enum tcp_phase */
-    uint8_t retries;      /* time-outs (or unanswered probes) in a row */
-    uint8_t probes;       /* zero-window or keep-alive probes sent in a row: their back-off */
-    uint16_t acks_owed;   /* pure ACKs to send at once, beyond ack_now */
-    uint16_t dup_acks;    /* duplicate ACKs in a row */
-    uint8_t ack_why;      /* enum weir_why of the ACKs owed */
-    uint8_t rtx_why;      /* enum weir_why of rtx_once */
-    int8_t error;         /* WEIR_E… that ended it, not taken yet */
-    int8_t notice;        /* soft error, not taken yet */
-    uint32_t events;      /* enum weir_event_bits since the owner last looked */
+    uint8_t state;      /* enum weir_tcp_state */
+    uint8_t phase;      /* enum tcp_phase */
+    uint8_t retries;    /* time-outs (or unanswered probes) in a row */
+    uint8_t probes;     /* zero-window or keep-alive probes sent in a row: their back-off */
+    uint16_t acks_owed; /* pure ACKs to send at once, beyond ack_now */
+    uint16_t dup_acks;  /* duplicate ACKs in a row */
+    uint8_t ack_why;    /* enum weir_why of the ACKs owed */
+    uint8_t rtx_why;    /* enum weir_why of rtx_once */
+    int8_t error;       /* WEIR_E… that ended it, not taken yet */
+    int8_t notice;      /* soft error, not taken yet */
+    uint32_t events;    /* enum weir_event_bits since the owner last looked */
 
-    bool is_active : 1;     /* opened by us [MUST-11] */
-    bool fin_queued : 1;    /* the application has closed its direction */
-    bool has_fin : 1;       /* the peer's FIN was seen, in order or not */
-    bool fin_received : 1;  /* and everything before it */
-    bool rcv_shut : 1;      /* the application reads no more */
-    bool is_orphan : 1;     /* the application has closed the socket */
-    bool ack_now : 1;       /* an ACK is due at once; data may carry it */
-    bool rtx_once : 1;      /* send the segment at snd_una again, whatever cwnd says */
-    bool probe_due : 1;     /* persist timer expired */
+    bool is_active : 1;    /* opened by us [MUST-11] */
+    bool fin_queued : 1;   /* the application has closed its direction */
+    bool has_fin : 1;      /* the peer's FIN was seen, in order or not */
+    bool fin_received : 1; /* and everything before it */
+    bool rcv_shut : 1;     /* the application reads no more */
+    bool is_orphan : 1;    /* the application has closed the socket */
+    bool ack_now : 1;      /* an ACK is due at once; data may carry it */
+    bool rtx_once : 1;     /* send the segment at snd_una again, whatever cwnd says */
+    bool probe_due : 1;    /* persist timer expired */
     bool keepalive_due : 1;
-    bool sws_override : 1;  /* a small segment may leave */
-    bool rst_due : 1;       /* only a RST is left to send */
-    bool is_holding : 1;    /* pausing before the first data */
-    bool want_out : 1;      /* the application found the send buffer full */
+    bool sws_override : 1; /* a small segment may leave */
+    bool rst_due : 1;      /* only a RST is left to send */
+    bool is_holding : 1;   /* pausing before the first data */
+    bool want_out : 1;     /* the application found the send buffer full */
     bool is_corked : 1;
     bool more_coming : 1;   /* the last write said so */
     bool is_urgent_out : 1; /* snd_up is ahead of snd_una */
@@ -147,10 +147,10 @@ struct tcp_conn {
     bool has_rtt : 1;       /* srtt is a measurement */
     bool syn_timed_out : 1; /* RFC 6298 5.7, RFC 6928 */
 
-    weir_seq recover;  /* RFC 6582 */
-    weir_seq rtx_nxt;  /* in LOSS: next to be sent again */
-    uint16_t snd_mss;  /* what the peer takes, and our bound */
-    uint16_t rcv_mss;  /* what we offered */
+    weir_seq recover; /* RFC 6582 */
+    weir_seq rtx_nxt; /* in LOSS: next to be sent again */
+    uint16_t snd_mss; /* what the peer takes, and our bound */
+    uint16_t rcv_mss; /* what we offered */
     uint32_t send_buffer, receive_buffer;
 
     struct ring snd_ring; /* offset 0 is snd_base */
@@ -286,8 +286,8 @@ uint32_t tcp_emit_reply(const struct tcp_reply *reply, const struct tcp_ports *p
 
 /* The first `length` bytes of `run` have left in `segments` ≥ 1 segments (with its SYN, FIN, if it is
  * the whole run). */
-void tcp_sent(struct tcp_conn *conn, const struct tcp_run *run, uint32_t length,
-              uint32_t segments, weir_time now);
+void tcp_sent(struct tcp_conn *conn, const struct tcp_run *run, uint32_t length, uint32_t segments,
+              weir_time now);
 
 /* Takes note that the plan was TCP_RUN_NONE because of `why`: arms or stops the persist and
  * override timers. Returns when to expire and plan again; WEIR_NEVER. */

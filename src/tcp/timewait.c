@@ -57,8 +57,7 @@ enum tcp_timewait_verdict tcp_timewait_input(struct tcp_timewait *record,
     }
     if (!tcp_segment_length(segment))
         return TCP_TIMEWAIT_KEEP;
-    if ((segment->flags & TCP_FIN) &&
-        segment->seq + tcp_segment_length(segment) == record->rcv_nxt)
+    if ((segment->flags & TCP_FIN) && segment->seq + tcp_segment_length(segment) == record->rcv_nxt)
         record->deadline = now + 2 * settings->msl;
     tcp_timewait_refuse(record, reply);
     return TCP_TIMEWAIT_KEEP;

@@ -33,7 +33,7 @@ enum icmp4_time_exceeded { ICMP4_TTL_EXCEEDED = 0, ICMP4_REASSEMBLY_EXCEEDED = 1
 struct icmp4_message {
     uint8_t type, code;
     uint16_t checksum;
-    uint32_t rest; /* bytes 4..7 in host order: echo id << 16 | sequence, next-hop MTU, … */
+    uint32_t rest;       /* bytes 4..7 in host order: echo id << 16 | sequence, next-hop MTU, … */
     const uint8_t *body; /* what follows the 8 bytes; borrowed */
     size_t body_length;
 };

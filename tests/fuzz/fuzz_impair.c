@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (weir_impair_parse(&impair, exact) == 0)
             FUZZ_CHECK(impair_is_valid(&impair), "\"%s\" is out of range", exact);
         else
-            FUZZ_CHECK(memcmp(&before, &impair, sizeof impair) == 0, "\"%s\" left traces", exact);
+            FUZZ_CHECK(memcmp((const char *)&before, (const char *)&impair, sizeof impair) == 0,
+                       "\"%s\" left traces", exact);
         free(exact);
     }
     free(text);

@@ -218,9 +218,8 @@ static void mend_header(uint8_t *bytes, size_t length, uint8_t mend, uint8_t end
 
 static void step(struct world *world)
 {
-    static const weir_time pauses[8] = {0,           0,       0,
-                                        WEIR_MS,     WEIR_SECOND, 31 * WEIR_SECOND,
-                                        WEIR_SECOND, 300 * WEIR_SECOND};
+    static const weir_time pauses[8] = {
+        0, 0, 0, WEIR_MS, WEIR_SECOND, 31 * WEIR_SECOND, WEIR_SECOND, 300 * WEIR_SECOND};
     uint8_t how = read_u8(&world->in), mend = read_u8(&world->in), ends = read_u8(&world->in);
     uint8_t size = read_u8(&world->in), *packet;
     const uint8_t *bytes;

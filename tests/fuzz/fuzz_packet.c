@@ -35,11 +35,10 @@ static bool is_same(const struct weir_packet *a, const struct weir_packet *b)
            a->ttl == b->ttl && a->tos == b->tos && a->protocol == b->protocol && a->id == b->id &&
            a->dont_fragment == b->dont_fragment && a->more_fragments == b->more_fragments &&
            a->fragment_offset == b->fragment_offset && a->sport == b->sport &&
-           a->dport == b->dport && a->seq == b->seq && a->ack == b->ack &&
-           a->window == b->window && a->urgent == b->urgent && a->flags == b->flags &&
-           a->reserved == b->reserved && a->icmp_type == b->icmp_type &&
-           a->icmp_code == b->icmp_code && a->icmp_rest == b->icmp_rest &&
-           a->payload_length == b->payload_length &&
+           a->dport == b->dport && a->seq == b->seq && a->ack == b->ack && a->window == b->window &&
+           a->urgent == b->urgent && a->flags == b->flags && a->reserved == b->reserved &&
+           a->icmp_type == b->icmp_type && a->icmp_code == b->icmp_code &&
+           a->icmp_rest == b->icmp_rest && a->payload_length == b->payload_length &&
            (!a->payload_length || memcmp(a->payload, b->payload, a->payload_length) == 0);
 }
 

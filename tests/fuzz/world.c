@@ -101,8 +101,7 @@ static void watch_stream(struct world *world, const struct weir_packet *packet)
         return;
     world->our_port = packet->sport;
     world->peer_port = packet->dport;
-    world->heard_end =
-        first + packet->payload_length + (packet->flags & WEIR_TCP_FIN ? 1u : 0u);
+    world->heard_end = first + packet->payload_length + (packet->flags & WEIR_TCP_FIN ? 1u : 0u);
     if (packet->flags & WEIR_TCP_ACK)
         world->heard_ack = packet->ack;
 }
@@ -245,8 +244,7 @@ static bool take_events(struct world *world)
 
 static bool poll_once(struct world *world)
 {
-    const uint64_t *sent =
-        &weir_inspect_counters(world->stack)->counter[WEIR_COUNT_PACKETS_OUT];
+    const uint64_t *sent = &weir_inspect_counters(world->stack)->counter[WEIR_COUNT_PACKETS_OUT];
     uint64_t before = *sent;
     bool again = weir_stack_poll(world->stack, world->now, world->budget);
 
@@ -268,7 +266,8 @@ static void check_rest(const struct world *world)
         return;
     FUZZ_CHECK(weir_inspect_socket(world->stack, socket, &row) == socket, "a socket is lost");
     FUZZ_CHECK(weir_socket_ready(world->stack, socket) >= 0, "an open socket is none");
-    FUZZ_CHECK(weir_socket_urgent_left(world->stack, socket) >= 0 || row.kind == WEIR_TCP, "urgent");
+    FUZZ_CHECK(weir_socket_urgent_left(world->stack, socket) >= 0 || row.kind == WEIR_TCP,
+               "urgent");
 }
 
 void world_settle(struct world *world)
@@ -412,7 +411,8 @@ static void run_both(struct world *world, struct weir_stack *other)
         FUZZ_CHECK(rounds < ROUNDS, "polling never comes to rest");
         again = weir_stack_poll(world->stack, world->now, 0);
         again |= weir_stack_poll(other, world->now, 0);
-        while ((count = world->theirs->ops->receive(world->theirs, frames, QUEUE, world->now)) > 0) {
+        while ((count = world->theirs->ops->receive(world->theirs, frames, QUEUE, world->now)) >
+               0) {
             weir_stack_input(other, 0, frames, count, world->now);
             again = true;
         }

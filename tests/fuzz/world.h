@@ -37,7 +37,8 @@ struct world {
     unsigned current;
     uint16_t our_port, peer_port; /* of the flow that segments are made for */
 
-    uint32_t heard_end; /* one past the last sequence number that was heard: what an ACK would say */
+    uint32_t
+        heard_end; /* one past the last sequence number that was heard: what an ACK would say */
     uint32_t heard_ack; /* what the last one heard acknowledged, or our ISN */
     uint8_t last[28];   /* the beginning of the last packet */
     uint32_t last_length;

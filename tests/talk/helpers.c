@@ -122,7 +122,7 @@ long talk_read(struct talk *t, int socket, size_t max)
     for (long i = 0; i < result; i++)
         if (bytes[i] != talk_byte(false, t->read[socket] + (uint64_t)i))
             talk_fail(t, __FILE__, __LINE__, "socket %d: wrong byte at %llu", socket,
-                      (unsigned long long)(t->read[socket] + (uint64_t)i));
+                      (unsigned long long)t->read[socket] + (unsigned long long)i);
     if (result > 0)
         t->read[socket] += (uint64_t)result;
     free(bytes);

@@ -87,7 +87,7 @@ static void test_too_long(void **state)
     assert_non_null(text);
     assert_non_null(joined);
     memset(text, 'x', length);
-    memcpy(text + length, "\nnext\n", 6);
+    strcpy(text + length, "\nnext\n");
     read_lines(text, length + 6, 50000, joined);
     assert_string_equal(joined, "!|next|");
     read_lines(text, length, 50000, joined);

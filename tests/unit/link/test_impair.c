@@ -296,8 +296,7 @@ static void test_burst_length(void **state)
 
     (void)state;
     for (size_t index = 0; index < sizeof(rows) / sizeof(rows[0]); index++) {
-        struct weir_impair set = {
-            .burst_loss = 0.01, .burst_length = rows[index].asked, .seed = 9};
+        struct weir_impair set = {.burst_loss = 0.01, .burst_length = rows[index].asked, .seed = 9};
         uint32_t bursts;
         double mean = mean_burst(&set, &bursts);
 

@@ -56,7 +56,7 @@ static void test_create_checks_its_arguments(void **state)
     static const struct {
         unsigned ports;
         uint32_t mtu, queue;
-    } bad[] = {{0, MTU, 8},     {1, MTU, 8}, {257, MTU, 8}, {2, 0, 8},
+    } bad[] = {{0, MTU, 8},   {1, MTU, 8}, {257, MTU, 8},       {2, 0, 8},
                {2, 65536, 8}, {2, MTU, 0}, {2, MTU, UINT32_MAX}};
 
     (void)state;
@@ -280,14 +280,18 @@ static void walk(uint64_t seed, unsigned ports, uint32_t room)
             check_receive(&model, link, port, 1 + (int)random_below(&random, QUEUE_MAX));
             break;
         default:
-            error = send_number(link, ports == 2 ? 0 : to + 1, step, 4 + random_below(&random, MTU - 3));
+            error = send_number(link, ports == 2 ? 0 : to + 1, step,
+                                4 + random_below(&random, MTU - 3));
             if (ports == 2 && model.held[1 - port] == room)
                 assert_int_equal(error, WEIR_EAGAIN);
             else
                 assert_int_equal(error, 0);
             if (error == 0)
-                model_send(&model, port, ports == 2 ? 1 - port : to < ports ? to : PORTS_MAX, step,
-                           room);
+                model_send(&model, port,
+                           ports == 2   ? 1 - port
+                           : to < ports ? to
+                                        : PORTS_MAX,
+                           step, room);
         }
         assert_int_equal(weir_hub_pending(hub, port), model.queue_count[port]);
     }

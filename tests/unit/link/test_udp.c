@@ -253,10 +253,10 @@ static void test_refusals_are_swallowed(void **state)
     gone->ops->destroy(gone);
     for (uint32_t round = 0; round < 3; round++) {
         stage(a, tag_gone, 1, 40);
-        stage(a, 0, 2, 40);                                /* nobody */
-        stage(a, weir_udp_tag(LOCALHOST, 0), 3, 40);       /* no port */
-        stage(a, UINT64_MAX, 4, 40);                       /* no address */
-        stage(a, weir_udp_tag(0xffffffffu, 9), 5, 40);     /* broadcast: EACCES */
+        stage(a, 0, 2, 40);                            /* nobody */
+        stage(a, weir_udp_tag(LOCALHOST, 0), 3, 40);   /* no port */
+        stage(a, UINT64_MAX, 4, 40);                   /* no address */
+        stage(a, weir_udp_tag(0xffffffffu, 9), 5, 40); /* broadcast: EACCES */
         stage(a, tag_b, 100 + round, 40);
         assert_int_equal(a->ops->flush(a, 0), 0);
         assert_false(a->wants_write);

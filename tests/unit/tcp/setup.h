@@ -39,7 +39,7 @@ static inline void setup_in(struct talk *t, const char *flags, int64_t seq, uint
     char text[128];
 
     snprintf(text, sizeof(text), "%s %lld:%lld(%u) ack %lld win %u", flags, (long long)seq,
-             (long long)(seq + length), length, (long long)ack, window);
+             (long long)seq + (long long)length, length, (long long)ack, window);
     talk_in(t, text);
 }
 

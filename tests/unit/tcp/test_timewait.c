@@ -310,11 +310,13 @@ static void a_full_backlog_keeps_the_record(void **state)
 static void an_active_open_must_wait(void **state)
 {
     struct talk *t = talk_create(NULL);
-    int s = states_enter(t, AT_TIME_WAIT_ALONE);
     struct weir_endpoint local = {.addr = t->ours, .port = 80};
     struct weir_endpoint remote = {.addr = t->peers, .port = 40000};
 
+    int s;
+
     (void)state;
+    states_enter(t, AT_TIME_WAIT_ALONE);
     s = weir_socket_open(t->stack, WEIR_TCP, 0);
     assert_int_equal(weir_socket_bind(t->stack, s, &local), 0);
     assert_int_equal(weir_socket_connect(t->stack, s, &remote, t->now), WEIR_EADDRINUSE);
