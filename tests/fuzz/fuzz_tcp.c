@@ -354,7 +354,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     world_create(&world, options);
     world.heard_ack = isns[read_u8(&world.in) & 3];
-    begin(&world, (state & 15) % WEIR_STATE_COUNT, state & 16);
+    begin(&world, (unsigned)(state & 15) % WEIR_STATE_COUNT, state & 16);
     while (world.in.left)
         step(&world);
     world_clean_up(&world);
