@@ -2,7 +2,8 @@
 
 /* The simulator's seeds: random worlds must end well, and end the same each time.
  *
- *     test_sim                            the golden hashes, then seeds 1 to 1000 (100 sanitized)
+ *     test_sim                            as a test (TAP): the golden hashes, then seeds 1 to 1000, a
+ *                                       hundred a case; WEIR_SIM_SEEDS says how many
  *     test_sim --seeds FIRST COUNT [-v [-v]] these seeds; -v tells what became of each
  *                                       connection, -v -v shows every packet
  *     test_sim --golden                   prints the lines of golden.txt
@@ -22,16 +23,8 @@
 #define GOLDEN_SEEDS 12
 #define REPEAT_EACH 50 /* each 50th seed is run twice */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SEEDS 100
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SEEDS 100
-#endif
-#endif
-#ifndef SEEDS
 #define SEEDS 1000
-#endif
+#define SEEDS_A_CASE 100
 
 static const char *program;
 static char replay[512]; /* how to replay the present seed */
@@ -100,52 +93,72 @@ static int print_golden(void)
     return 0;
 }
 
-static unsigned check_golden(unsigned *passed)
+/* ---- As a test ---------------------------------------------------------------------------------- */
+
+static unsigned cases, failed_cases;
+
+static void tell_case(bool is_good, const char *what, uint64_t number)
 {
-    FILE *file = fopen(WEIR_SOURCE_DIR "/tests/sim/golden.txt", "r");
+    printf("%s %u - %s %" PRIu64 "\n", is_good ? "ok" : "not ok", ++cases, what, number);
+    failed_cases += is_good ? 0 : 1;
+}
+
+static void check_golden(FILE *file)
+{
     uint64_t seed, hash, packets;
-    unsigned failed = 0;
+
+    while (fscanf(file, "%" SCNu64 " %" SCNx64 " %" SCNu64 " packets", &seed, &hash, &packets) ==
+           3) {
+        struct verdict verdict;
+        bool is_good;
+
+        run(seed, 0, &verdict);
+        is_good = verdict.hash == hash && verdict.packets == packets;
+        if (!is_good)
+            printf("golden seed %" PRIu64 ": hash %016" PRIx64 ", %" PRIu64
+                   " packets; expected %016" PRIx64 ", %" PRIu64 "\n%s",
+                   seed, verdict.hash, verdict.packets, hash, packets, replay);
+        tell_case(is_good, "golden seed", seed);
+    }
+}
+
+static int test(void)
+{
+    const char *wanted = getenv("WEIR_SIM_SEEDS");
+    uint64_t seeds = wanted ? strtoull(wanted, NULL, 10) : SEEDS;
+    FILE *file = fopen(WEIR_SOURCE_DIR "/tests/sim/golden.txt", "r");
+    unsigned passed = 0;
 
     if (file == NULL) {
         printf("tests/sim/golden.txt cannot be read\n");
         return 1;
     }
-    while (fscanf(file, "%" SCNu64 " %" SCNx64 " %" SCNu64 " packets", &seed, &hash, &packets) ==
-           3) {
-        struct verdict verdict;
-
-        run(seed, 0, &verdict);
-        if (verdict.hash == hash && verdict.packets == packets) {
-            ++*passed;
-            continue;
-        }
-        failed++;
-        printf("golden seed %" PRIu64 ": hash %016" PRIx64 ", %" PRIu64
-               " packets; expected %016" PRIx64 ", %" PRIu64 "\n%s",
-               seed, verdict.hash, verdict.packets, hash, packets, replay);
-    }
+    check_golden(file);
     fclose(file);
-    return failed;
+    for (uint64_t first = 1; first <= seeds; first += SEEDS_A_CASE) {
+        uint64_t count = seeds - first + 1 < SEEDS_A_CASE ? seeds - first + 1 : SEEDS_A_CASE;
+
+        tell_case(run_seeds(first, count, 0, &passed) == 0, "seeds from", first);
+    }
+    printf("1..%u\n", cases);
+    return failed_cases == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
-    unsigned passed = 0, failed = 0;
+    unsigned passed = 0, failed;
 
     program = argv[0];
     signal(SIGABRT, tell_seed);
+    if (argc == 1)
+        return test();
     if (argc == 2 && strcmp(argv[1], "--golden") == 0)
         return print_golden();
-    if (argc >= 4 && strcmp(argv[1], "--seeds") == 0) {
-        failed =
-            run_seeds(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), argc - 4, &passed);
-    } else if (argc == 1) {
-        failed = check_golden(&passed);
-        failed += run_seeds(1, SEEDS, 0, &passed);
-    } else {
+    if (argc < 4 || strcmp(argv[1], "--seeds") != 0) {
         fprintf(stderr, "Usage: %s [--golden | --seeds FIRST COUNT [-v [-v]]]\n", program);
         return 2;
     }
+    failed = run_seeds(strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), argc - 4, &passed);
     printf("%u passed, %u failed\n", passed, failed);
     return failed == 0 ? 0 : 1;
 }
