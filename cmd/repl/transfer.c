@@ -204,10 +204,12 @@ static bool is_acked(enum weir_tcp_state state)
 
 static void check_drained(struct repl *repl, struct transfer *transfer)
 {
+    uint64_t bytes = transfer->bytes;
+
     if (!is_acked(repl_state(repl, transfer->sid)))
         return;
-    repl_say(repl, "Sent %llu total bytes", (unsigned long long)transfer->bytes);
     finish(repl, transfer);
+    repl_say(repl, "Sent %llu total bytes", (unsigned long long)bytes);
 }
 
 static void move_sender(struct repl *repl, struct transfer *transfer, int ready)
@@ -251,6 +253,7 @@ static long receive_span(struct weir_stack *stack, struct transfer *transfer)
 /* End of stream: closing the file can fail, too. */
 static void receive_end(struct repl *repl, struct transfer *transfer)
 {
+    uint64_t bytes = transfer->bytes;
     int result = close(transfer->fd);
 
     transfer->fd = -1;
@@ -258,8 +261,8 @@ static void receive_end(struct repl *repl, struct transfer *transfer)
         fail(repl, transfer, strerror(errno));
         return;
     }
-    repl_say(repl, "recvfile done:  read %llu bytes total", (unsigned long long)transfer->bytes);
     finish(repl, transfer);
+    repl_say(repl, "recvfile done:  read %llu bytes total", (unsigned long long)bytes);
 }
 
 static void receive_more(struct repl *repl, struct transfer *transfer)

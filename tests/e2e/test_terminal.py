@@ -120,6 +120,9 @@ def test_progress(make_file, tmp_path):
             child.send(f"sf {make_file(3_000_000)} 10.1.0.2 9999\r")
             child.expect(r"\[sf \d+% [\d.]+ MB/s\] > ")
             child.expect_exact("Sent 3000000 total bytes", timeout=30 * nodes.SLOW)
+            child.send("li\r")
+            child.expect_exact("10.0.0.1/24")
+            assert "[sf" not in child.before  # the bar goes with its transfer
 
 
 def test_no_terminal_output_on_pipes():
