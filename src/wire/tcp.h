@@ -8,20 +8,21 @@
 #include <base/seq.h>
 #include <stddef.h>
 #include <weir/drop.h>
+#include <weir/packet.h>
 
 #define TCP_HEADER 20u
 #define TCP_HEADER_MAX 60u
 #define TCP_CHECKSUM_OFFSET 16u
 
 enum tcp_flag {
-    TCP_FIN = 0x01,
-    TCP_SYN = 0x02,
-    TCP_RST = 0x04,
-    TCP_PSH = 0x08,
-    TCP_ACK = 0x10,
-    TCP_URG = 0x20,
-    TCP_ECE = 0x40,
-    TCP_CWR = 0x80,
+    TCP_FIN = WEIR_TCP_FIN,
+    TCP_SYN = WEIR_TCP_SYN,
+    TCP_RST = WEIR_TCP_RST,
+    TCP_PSH = WEIR_TCP_PSH,
+    TCP_ACK = WEIR_TCP_ACK,
+    TCP_URG = WEIR_TCP_URG,
+    TCP_ECE = WEIR_TCP_ECE,
+    TCP_CWR = WEIR_TCP_CWR,
 };
 
 struct tcp_header {
