@@ -283,7 +283,7 @@ static void planted_defects_are_found(void **state)
         conn->tcp = tcp; /* so that it can be taken apart */
         t->stack->conn_count = conn_count;
         t->stack->alloc.budget = budget;
-        if (!found || strcmp(found, defects[i].found))
+        if (!found || strcmp(found, defects[i].found) != 0)
             fail_msg("defect %zu: %s", i, found ? found : "not found");
         talk_destroy(t);
     }
