@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LAB_DRILL_EVAL_H
+#define LAB_DRILL_EVAL_H
+
+/* What stands in %{ }%: asserts about numbers. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum eval_verdict {
+    EVAL_HOLDS,
+    EVAL_FAILS,   /* an assert does not hold: `text` says which, with both sides and its message */
+    EVAL_UNKNOWN, /* a name has no value: `text` is the name */
+    EVAL_UNREAD,  /* not in our part of Python: `text` says where reading stopped */
+};
+
+/* Gives the value of a name; false if it has none. */
+typedef bool eval_lookup_fn(void *context, const char *name, int64_t *value);
+
+#define EVAL_TEXT 320
+
+/* Runs the asserts in `code`, in order, up to the first that does not hold. `text` takes EVAL_TEXT
+ * bytes. */
+enum eval_verdict eval_run(const char *code, eval_lookup_fn *lookup, void *context, char *text);
+
+#endif

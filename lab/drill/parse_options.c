@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The parser of TCP options in a packet line: `mss N`, `nop`, `eol`, `wscale N`, `sackOK`,
+ * `sack l:r …`, `TS val N ecr N`, `md5 HEX|""`, `FO [HEX]`, `FOEXP [HEX]`, `ECN e0b N [ceb N [e1b
+ * N]]` or `ECN e1b …`, separated by commas; or `...` alone for any options, outbound only.
+ *
+ * A segment has at most 40 bytes of options, so at most TCP_OPTIONS_MAX of them. That their lengths
+ * add up to a multiple of four is checked where they are emitted (options.c). */
+
+#include <ctype.h>
+#include <lab/drill/parse.h>
+#include <string.h>
+
+static void parse_sack(struct lexer *lexer, struct tcp_option *option)
+{
+    struct token token;
+
+    option->kind = OPTION_SACK;
+    for (;;) {
+        lex_next(lexer, &token);
+        lex_rewind(lexer, &token);
+        if (token.kind != TOKEN_NUMBER)
+            return;
+        if (option->count >= 8) {
+            lex_fail(lexer, token.where, "a segment has at most four SACK blocks");
+            return;
+        }
+        option->numbers[option->count++] =
+            (uint32_t)expect_number(lexer, "the left edge of a SACK block", 0, UINT32_MAX);
+        expect_sign(lexer, ':', "between the edges of a SACK block");
+        option->numbers[option->count++] =
+            (uint32_t)expect_number(lexer, "the right edge of a SACK block", 0, UINT32_MAX);
+    }
+}
+
+static int hex_digit(char c)
+{
+    int low = tolower((unsigned char)c);
+
+    return isdigit(low) ? low - '0' : low - 'a' + 10;
+}
+
+/* Hexadecimal bytes up to the next `,` or `>`; at most `max` of them. */
+static void parse_hex(struct lexer *lexer, struct tcp_option *option, unsigned max)
+{
+    struct token token;
+    size_t i;
+
+    lex_raw(lexer, ",>", &token);
+    if (lexer->failed || !strcmp(token.text, "\"\""))
+        return;
+    for (i = 0; i < token.length; i++)
+        if (!isxdigit((unsigned char)token.text[i]))
+            break;
+    if (i < token.length || token.length % 2 != 0 || token.length / 2 > max) {
+        lex_fail(lexer, token.where, "expected up to %u bytes as pairs of hexadecimal digits", max);
+        return;
+    }
+    for (i = 0; i < token.length; i += 2)
+        option->bytes[option->length++] =
+            (uint8_t)(hex_digit(token.text[i]) * 16 + hex_digit(token.text[i + 1]));
+}
+
+static void parse_ts(struct lexer *lexer, struct tcp_option *option)
+{
+    option->kind = OPTION_TS;
+    option->count = 2;
+    if (!accept_word(lexer, "val"))
+        lex_fail(lexer, lex_where(lexer), "expected `val` after TS");
+    option->numbers[0] = (uint32_t)expect_number(lexer, "a timestamp", 0, UINT32_MAX);
+    if (!accept_word(lexer, "ecr"))
+        lex_fail(lexer, lex_where(lexer), "expected `ecr` after the timestamp");
+    option->numbers[1] = (uint32_t)expect_number(lexer, "a timestamp", 0, UINT32_MAX);
+}
+
+static void parse_ecn(struct lexer *lexer, struct tcp_option *option)
+{
+    static const char *const orders[2][3] = {{"e0b", "ceb", "e1b"}, {"e1b", "ceb", "e0b"}};
+    unsigned order = 0, i;
+
+    if (accept_word(lexer, "e1b"))
+        order = 1;
+    else if (!accept_word(lexer, "e0b"))
+        lex_fail(lexer, lex_where(lexer), "expected `e0b` or `e1b` after ECN");
+    option->kind = order ? OPTION_ECN1 : OPTION_ECN0;
+    for (i = 0; i < 3; i++) {
+        if (i > 0 && !accept_word(lexer, orders[order][i]))
+            return;
+        option->numbers[option->count++] =
+            (uint32_t)expect_number(lexer, "a counter of 24 bits", 0, 0xffffff);
+    }
+}
+
+static void parse_one(struct lexer *lexer, struct tcp_option *option)
+{
+    static const char *const simple[] = {"eol", "nop", "mss", "wscale", "sackOK"};
+    static const int64_t highest[] = {0, 0, 65535, 255, 0};
+    struct token token;
+    unsigned i;
+
+    lex_next(lexer, &token);
+    if (token.kind != TOKEN_WORD) {
+        fail_expected(lexer, &token, "a TCP option");
+        return;
+    }
+    for (i = 0; i < 5; i++) {
+        if (strcmp(token.text, simple[i]) != 0)
+            continue;
+        option->kind = (enum option_kind)i;
+        if (highest[i]) {
+            option->count = 1;
+            option->numbers[0] =
+                (uint32_t)expect_number(lexer, "the option's value", 0, highest[i]);
+        }
+        return;
+    }
+    option->kind = OPTION_MD5;
+    if (!strcmp(token.text, "sack")) {
+        parse_sack(lexer, option);
+    } else if (!strcmp(token.text, "TS")) {
+        parse_ts(lexer, option);
+    } else if (!strcmp(token.text, "ECN")) {
+        parse_ecn(lexer, option);
+    } else if (!strcmp(token.text, "md5")) {
+        parse_hex(lexer, option, 16);
+    } else if (!strcmp(token.text, "FO") || !strcmp(token.text, "FOEXP")) {
+        option->kind = token.length == 2 ? OPTION_FO : OPTION_FOEXP;
+        parse_hex(lexer, option, 18);
+    } else {
+        fail_expected(lexer, &token, "a TCP option");
+    }
+}
+
+void parse_tcp_options(struct lexer *lexer, struct packet_line *packet)
+{
+    struct tcp_option *options;
+    struct token token;
+
+    lex_next(lexer, &token);
+    if (token.kind == TOKEN_ELLIPSIS) {
+        if (packet->inbound)
+            lex_fail(lexer, token.where, "<...> is for outbound packets only");
+        packet->any_options = true;
+        expect_sign(lexer, '>', "after the options");
+        return;
+    }
+    lex_rewind(lexer, &token);
+    options = get(lexer, TCP_OPTIONS_MAX * sizeof(*options));
+    packet->options = options;
+    if (!options || accept_sign(lexer, '>'))
+        return;
+    do {
+        if (packet->option_count == TCP_OPTIONS_MAX)
+            lex_fail(lexer, lexer->here, "a segment has at most %u options", TCP_OPTIONS_MAX);
+        if (lexer->failed)
+            return;
+        parse_one(lexer, &options[packet->option_count++]);
+    } while (accept_sign(lexer, ','));
+    expect_sign(lexer, '>', "or `,` after a TCP option");
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The executor: the events of a script, one after the other, in virtual time.
+ *
+ * An inbound packet, a call and an assert wait until their time, and all that the stack does until
+ * then happens first. An outbound line waits for a packet. A relative time counts from when the
+ * event before it was finished; for an outbound packet that is when it came, or now if it lay in the
+ * queue. After the last event nothing may be left over: no call that still waits and, unless
+ * `lenient`, no packet that no line expected.
+ *
+ * Everything a run holds hangs on struct run; the script, the options and the path are borrowed. */
+
+#include <errno.h>
+#include <lab/drill/run.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/error.h>
+
+static void run_event(struct run *run, const struct event *event)
+{
+    weir_time from = event->time == TIME_ABSOLUTE ? run->origin : run->base;
+    weir_time at = from + event->at, until = from + event->until;
+
+    if (event->kind == EVENT_CALL)
+        run_finish_pending(run);
+    if (event->kind == EVENT_PACKET && !event->packet->inbound) {
+        run_outbound(run, event, at, until);
+        return;
+    }
+    world_advance(run, at);
+    if (run->ended)
+        return;
+    if (event->kind == EVENT_PACKET)
+        run_inbound(run, event);
+    else if (event->kind == EVENT_CALL)
+        run_call(run, event, from + event->call->end);
+    else
+        run_code(run, event);
+}
+
+static void check_leftovers(struct run *run)
+{
+    char text[WEIR_PACKET_TEXT];
+
+    run_finish_pending(run);
+    if (!run->queue || run->options->lenient)
+        return;
+    run_fail(run, NULL, "at %.6f a packet left that no line expected: %s",
+             (double)(run->queue->at - run->origin) / (double)WEIR_SECOND,
+             weir_packet_print(&run->queue->packet, text, sizeof(text)));
+}
+
+static void execute(struct run *run)
+{
+    const struct event *event;
+
+    for (event = run->script->events; event && !run->ended; event = event->next) {
+        run_event(run, event);
+        run->base = run->now;
+    }
+    if (!run->ended)
+        check_leftovers(run);
+    if (run->verdict == DRILL_FAILED)
+        report_state(run);
+}
+
+static void set_defaults(struct run *run)
+{
+    run->origin = run->now = run->base = WEIR_SECOND;
+    run->tolerance = 4000 * WEIR_US;
+    run->tolerance_percent = 12.5;
+    run->mtu = 1500;
+    run->local = weir_addr_from4(0xc0a80001);   /* 192.168.0.1 */
+    run->gateway = weir_addr_from4(0xc0a80002); /* 192.168.0.2 */
+    run->remote = weir_addr_from4(0xc0000201);  /* 192.0.2.1 */
+    run->bind_port = run->connect_port = 8080;
+    run->next_port = 40001;
+    run->code_socket = -1;
+}
+
+static void run_script(struct run *run, struct drill_result *result)
+{
+    set_defaults(run);
+    run->report = open_memstream(&run->report_text, &run->report_size);
+    run->talk = open_memstream(&run->talk_text, &run->talk_size);
+    if (run->report && run->talk) {
+        scan_script(run);
+        if (!run->ended && !world_create(run))
+            run_fail(run, NULL, "no stack could be made with these options");
+        if (!run->ended)
+            execute(run);
+        world_destroy(run);
+    }
+    if (run->talk)
+        fclose(run->talk);
+    if (run->report)
+        fclose(run->report);
+    free(run->talk_text);
+    result->verdict = run->verdict;
+    result->text = run->report_text;
+    result->trace_hash = run->hash;
+}
+
+void drill_text(const char *path, const char *text, size_t length,
+                const struct drill_options *options, struct drill_result *result)
+{
+    char error[SCRIPT_ERROR_TEXT];
+    struct script script;
+    struct run *run;
+
+    *result = (struct drill_result){.verdict = DRILL_BROKEN};
+    if (script_parse(path, text, length, options->defines, options->define_count, &script, error) <
+        0) {
+        result->text = strdup(error);
+        return;
+    }
+    run = calloc(1, sizeof(*run));
+    if (run) {
+        run->script = &script;
+        run->options = options;
+        run_script(run, result);
+    }
+    free(run);
+    script_done(&script);
+}
+
+/* The whole file, at most SCRIPT_BYTES_MAX + 1 bytes of it; NULL with errno set. */
+static char *read_file(const char *path, size_t *length)
+{
+    FILE *file = fopen(path, "rb");
+    char *text = NULL, *grown;
+    size_t size = 0, got;
+
+    *length = 0;
+    if (!file)
+        return NULL;
+    do {
+        size += size + 16384;
+        grown = realloc(text, size);
+        if (!grown)
+            break;
+        text = grown;
+        got = fread(text + *length, 1, size - *length, file);
+        *length += got;
+    } while (*length == size && size <= SCRIPT_BYTES_MAX);
+    if (!grown || ferror(file)) {
+        free(text);
+        text = NULL;
+    }
+    fclose(file);
+    return text;
+}
+
+void drill_file(const char *path, const struct drill_options *options, struct drill_result *result)
+{
+    size_t length;
+    char *text = read_file(path, &length);
+
+    if (text) {
+        drill_text(path, text, length, options, result);
+        free(text);
+        return;
+    }
+    *result = (struct drill_result){.verdict = DRILL_BROKEN};
+    if (asprintf(&result->text, "%s: %s", path, strerror(errno)) < 0)
+        result->text = NULL;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Before a script runs: does it need something that is not there? Then it is skipped with the name
+ * of the first such thing, so that a missing mechanism never looks like a failure, or worse, like a
+ * pass. Shells are never called, so every command is such a thing. */
+
+#include <lab/drill/run.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Words that may stand in the arguments of a call. */
+static bool word_known(const char *word)
+{
+    static const char *const words[] = {
+        "AF_INET",     "PF_INET",  "SOCK_STREAM",  "SOCK_NONBLOCK", "SOCK_CLOEXEC", "IPPROTO_IP",
+        "IPPROTO_TCP", "SOL_IP",   "SOL_SOCKET",   "SOL_TCP",       "F_GETFL",      "F_SETFL",
+        "O_RDWR",      "O_RDONLY", "O_WRONLY",     "O_NONBLOCK",    "SHUT_RD",      "SHUT_WR",
+        "SHUT_RDWR",   "MSG_OOB",  "MSG_DONTWAIT", "MSG_NOSIGNAL",  "MSG_MORE",     "POLLIN",
+        "POLLPRI",     "POLLOUT",  "POLLERR",      "POLLHUP",       "SIOCINQ",      "FIONREAD",
+        "SIOCOUTQ",    "NULL",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (!strcmp(words[i], word))
+            return true;
+    return sockopt_known(word);
+}
+
+static void scan_value(struct run *run, const struct event *event, const struct value *value)
+{
+    for (; value && !run->ended; value = value->next) {
+        if (value->kind == VALUE_WORD && !word_known(value->text))
+            run_skip(run, event, "%s", value->text);
+        else if (value->kind == VALUE_CALL)
+            run_skip(run, event, "%s() in an argument", value->text);
+        scan_value(run, event, value->items);
+    }
+}
+
+static void scan_options(struct run *run, const struct event *event)
+{
+    static const char *const names[] = {"eol", "nop", "mss",   "wscale", "sackOK", "sack", "TS",
+                                        "md5", "FO",  "FOEXP", "ECN",    "ECN",    "other"};
+    const struct packet_line *line = event->packet;
+    unsigned i;
+
+    for (i = 0; !line->inbound && i < line->option_count; i++)
+        if (line->options[i].kind > OPTION_MSS)
+            run_skip(run, event, "the TCP option %s", names[line->options[i].kind]);
+}
+
+static void scan_packet(struct run *run, const struct event *event)
+{
+    const struct packet_line *line = event->packet;
+    unsigned ecn = WEIR_TCP_ECE | WEIR_TCP_CWR;
+
+    if (line->encap)
+        run_skip(run, event, "the encapsulation %s", line->encap);
+    else if (line->kind == PACKET_UDP)
+        run_skip(run, event, "UDP");
+    else if (line->has_flow_label)
+        run_skip(run, event, "IPv6");
+    else if (line->kind == PACKET_ICMP && line->has_quoted && line->quoted == PACKET_UDP)
+        run_skip(run, event, "UDP");
+    else if (!line->inbound && ((line->flags & ecn) || line->ae || line->ecn > ECN_NONE))
+        run_skip(run, event, "ECN");
+    else
+        scan_options(run, event);
+}
+
+static void scan_event(struct run *run, const struct event *event)
+{
+    switch (event->kind) {
+    case EVENT_PACKET:
+        scan_packet(run, event);
+        break;
+    case EVENT_CALL:
+        if (!socket_call_known(event->call->name))
+            run_skip(run, event, "the call %s", event->call->name);
+        else
+            scan_value(run, event, event->call->args);
+        break;
+    case EVENT_COMMAND:
+        run_skip(run, event, "the command `%.60s`", event->text);
+        break;
+    case EVENT_CODE:
+    default:
+        break;
+    }
+}
+
+static bool set_number(const char *text, double low, double high, double *number)
+{
+    char *end;
+
+    if (!text || !*text)
+        return false;
+    *number = strtod(text, &end);
+    return *end == '\0' && *number >= low && *number <= high;
+}
+
+/* One option; false: its value is wrong. */
+static bool take_option(struct run *run, const struct script_option *option)
+{
+    const char *name = option->name, *value = option->value;
+    double number = 0;
+    bool fits = true;
+
+    if (!strcmp(name, "tolerance_usecs") && (fits = set_number(value, 0, 1e9, &number)))
+        run->tolerance = (weir_time)number * WEIR_US;
+    else if (!strcmp(name, "tolerance_percent") && (fits = set_number(value, 0, 1e4, &number)))
+        run->tolerance_percent = number;
+    else if (!strcmp(name, "mtu") && (fits = set_number(value, 68, 65535, &number)))
+        run->mtu = (uint32_t)number;
+    else if (!strcmp(name, "bind_port") && (fits = set_number(value, 1, 65535, &number)))
+        run->bind_port = (uint16_t)number;
+    else if (!strcmp(name, "connect_port") && (fits = set_number(value, 1, 65535, &number)))
+        run->connect_port = (uint16_t)number;
+    else if (!strcmp(name, "local_ip"))
+        fits = value && !weir_addr_parse(value, &run->local);
+    else if (!strcmp(name, "remote_ip"))
+        fits = value && !weir_addr_parse(value, &run->remote);
+    else if (!strcmp(name, "gateway_ip"))
+        fits = value && !weir_addr_parse(value, &run->gateway);
+    else if (!strcmp(name, "ip_version") && value && !strcmp(value, "ipv4"))
+        return true;
+    else if (fits && strcmp(name, "v") != 0 && strcmp(name, "verbose") != 0)
+        run_skip(run, NULL, "the option --%s%s%s", name, value ? "=" : "", value ? value : "");
+    return fits;
+}
+
+void scan_script(struct run *run)
+{
+    const struct script_option *option;
+    const struct event *event;
+
+    for (option = run->script->options; option && !run->ended; option = option->next)
+        if (!take_option(run, option))
+            run_fail(run, NULL, "the option --%s has a wrong value", option->name);
+    if (run->script->init)
+        run_skip(run, NULL, "the command `%.60s`", run->script->init);
+    for (event = run->script->events; event && !run->ended; event = event->next)
+        scan_event(run, event);
+    if (run->script->cleanup)
+        run_skip(run, NULL, "the command `%.60s`", run->script->cleanup);
+}

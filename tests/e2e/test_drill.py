@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""weir drill as a program: what it prints, and its exit status."""
+
+import os
+import pathlib
+import subprocess
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+BIN = pathlib.Path(os.environ.get("WEIR_BIN", "build/bin"))
+GOOD = "0 close(3) = -1 EBADF (bad)\n"
+BAD = "0 close(3) = 0\n"
+SKIPPED = "0 epoll_create(1) = 3\n"
+BROKEN = "0 close(3 = 0\n"
+
+
+def drill(*arguments):
+    return subprocess.run([BIN / "weir", "drill", *map(str, arguments)], capture_output=True,
+                          text=True, timeout=30, check=False)
+
+
+@pytest.fixture(name="write")
+def fixture_write(tmp_path):
+    def write(**scripts):
+        for name, text in scripts.items():
+            (tmp_path / f"{name}.pkt").write_text(text)
+        return tmp_path
+    return write
+
+
+@pytest.mark.parametrize("scripts, status, last", [
+    ({"a": GOOD}, 0, "1 passed, 0 failed, 0 skipped"),
+    ({"a": GOOD, "b": SKIPPED}, 3, "1 passed, 0 failed, 1 skipped"),
+    ({"a": GOOD, "b": SKIPPED, "c": BAD}, 1, "1 passed, 1 failed, 1 skipped"),
+    ({"a": BROKEN, "c": BAD}, 2, "0 passed, 2 failed, 0 skipped"),
+])
+def test_status_and_last_line(write, scripts, status, last):
+    for jobs in (1, 3):
+        outcome = drill("--jobs", jobs, write(**scripts))
+        assert outcome.stdout.splitlines()[-1] == last
+        assert outcome.returncode == status
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["--profile", "nobody", "x"], ["--nothing", "1"], ["-D", "x"], ["--jobs", "0", "x"],
+    ["/nonexistent.pkt"],
+])
+def test_wrong_usage(arguments):
+    assert drill(*arguments).returncode == 2
+
+
+def test_tap(write):
+    outcome = drill("--tap", write(a=GOOD, b=BAD, c=SKIPPED))
+    lines = outcome.stdout.splitlines()
+    assert lines[0] == "1..3"
+    assert lines[1].startswith("ok 1 - ")
+    assert lines[2].startswith("not ok 2 - ")
+    assert any(line.startswith("ok 3 - ") and "# SKIP" in line and "epoll_create" in line
+               for line in lines)
+
+
+def test_junit(write, tmp_path):
+    report = tmp_path / "report.xml"
+    assert drill("--junit", report, write(a=GOOD, b=BAD, c=SKIPPED)).returncode == 1
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    assert len(cases) == 3
+    assert cases[0].find("failure") is None
+    assert "EBADF" in cases[1].find("failure").text
+    assert cases[2].find("skipped") is not None
+
+
+def test_define(write):
+    folder = write(a="0 close(NUMBER) = RESULT ERROR (bad)\n")
+    assert drill("-D", "NUMBER=3", "-D", "RESULT=-1", "-D", "ERROR=EBADF", folder).returncode == 0
+    assert drill("-D", "NUMBER=3", "-D", "RESULT=0", "-D", "ERROR=EBADF", folder).returncode == 1

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The executor of packet scripts: a judge that must be able to say no. Each script here is wrong in
+ * one way, or needs something that is not there, and the verdict must say so. That right scripts
+ * pass is what tests/script shows. */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <lab/drill/drill.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LISTEN                                      \
+    "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n" \
+    "+0 bind(3, ..., ...) = 0\n"                    \
+    "+0 listen(3, 1) = 0\n"
+#define SYN "+0 < S 0:0(0) win 32792 <mss 1000>\n"
+#define SYN_ACK "+0 > S. 0:0(0) ack 1 <mss 1460>\n"
+#define ACK "+0.1 < . 1:1(0) ack 1 win 32792\n"
+#define OPEN LISTEN SYN SYN_ACK ACK "+0 accept(3, ..., ...) = 4\n"
+
+static const struct {
+    enum drill_verdict verdict;
+    const char *script;
+    const char *said; /* a part of the text */
+} rows[] = {
+    {DRILL_PASSED, OPEN, NULL},
+    {DRILL_BROKEN, "0 foo", "t:1:6: expected `(`"},
+    /* What a packet says. */
+    {DRILL_FAILED, LISTEN SYN "+0 > S 0:0(0) <mss 1460>", "* flags"},
+    {DRILL_FAILED, LISTEN SYN "+0 > S. 0:0(0) ack 2 <mss 1460>", "* ack"},
+    {DRILL_FAILED, LISTEN SYN "+0 > S. 0:0(0) ack 1", "* options"},
+    {DRILL_FAILED, LISTEN SYN "+0 > S. 0:0(0) ack 1 <mss 1461>", "* options"},
+    {DRILL_FAILED, LISTEN SYN "+0 > S. 0:0(0) ack 1 win 1 <mss 1460>", "* win"},
+    {DRILL_FAILED, LISTEN SYN "+0 > (ttl 3) S. 0:0(0) ack 1 <mss 1460>", "* ttl"},
+    {DRILL_PASSED, LISTEN SYN "+0 > S. 0:0(0) ack 1 <...>", NULL},
+    {DRILL_PASSED, LISTEN SYN "* > S. 77:77(0) ack 1 <...>", NULL},
+    {DRILL_FAILED, OPEN "+0 write(4, ..., 9) = 9\n+0 > P. 2:11(9) ack 1", "* seq"},
+    {DRILL_FAILED, OPEN "+0 write(4, ..., 9) = 9\n+0 > P. 1:11(10) ack 1", "* length"},
+    {DRILL_FAILED, OPEN "+0 write(4, \"x\", 1) = 1\n+0 > P. 1:2(1) ack 1", "* zeros"},
+    /* When it comes, and whether. */
+    {DRILL_FAILED, LISTEN SYN "+0.1 > S. 0:0(0) ack 1 <mss 1460>", "came at 0.000000, expected"},
+    {DRILL_PASSED, LISTEN SYN SYN_ACK "+1.1 > S. 0:0(0) ack 1 <mss 1460>", NULL}, /* 12.5 % */
+    {DRILL_FAILED, "--tolerance_percent=1\n" LISTEN SYN SYN_ACK "+1.1 > S. 0:0(0) ack 1 <mss 1460>",
+     "came at 1.000000"},
+    {DRILL_PASSED, LISTEN SYN SYN_ACK "+0.5~+1.5 > S. 0:0(0) ack 1 <mss 1460>", NULL},
+    {DRILL_FAILED, OPEN "+0 > . 1:1(0) ack 1", "no packet came"},
+    {DRILL_FAILED, "0 > . 1:1(0) ack 1", "no connection"},
+    {DRILL_FAILED, LISTEN SYN, "a packet left that no line expected"},
+    {DRILL_FAILED, OPEN "+0 write(4, ..., 9) = 9", "a packet left that no line expected"},
+    /* Calls. */
+    {DRILL_FAILED, "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = -1", "returned 0, expected -1"},
+    {DRILL_FAILED, "0 close(3) = 0", "returned -1 EBADF, expected 0"},
+    {DRILL_FAILED, "0 close(3) = -1 EINVAL (x)", "failed with EBADF, expected EINVAL"},
+    {DRILL_PASSED, "0 close(3) = -1 EBADF (x)", NULL},
+    {DRILL_FAILED, LISTEN "+0 listen(3, 1) = 0 EINVAL", "EINVAL"},
+    {DRILL_FAILED, LISTEN "+0 accept(3, ..., ...) = 4", "would block"},
+    {DRILL_FAILED, LISTEN "+0...1 accept(3, ..., ...) = 4", "has not returned"},
+    {DRILL_FAILED, OPEN "+0...1 close(4) = 0", "returned at once"},
+    {DRILL_FAILED, LISTEN "+0...0.5 accept(3, ..., ...) = 4\n" SYN SYN_ACK ACK,
+     "returned at 0.100000, expected at 0.500000"},
+    {DRILL_FAILED, OPEN "+0 getsockopt(4, SOL_TCP, TCP_NODELAY, [1], [4]) = 0", "is 0, expected 1"},
+    {DRILL_PASSED, OPEN "+0...0.5 poll([{fd=4, events=POLLIN, revents=0}], 1, 500) = 0", NULL},
+    {DRILL_FAILED, OPEN "+0 poll([{fd=4, events=POLLOUT, revents=0}], 1, 0) = 1", "revents"},
+    {DRILL_FAILED, OPEN "+0 < P. 1:8(7) ack 1 win 9\n+0 ioctl(4, SIOCINQ, [8]) = 0", "gave 7"},
+    /* Asserts. */
+    {DRILL_FAILED, OPEN "+0 %{ assert tcpi_state == TCP_LISTEN, 'no' }%", "(1, 10): no"},
+    {DRILL_SKIPPED, OPEN "+0 %{ assert tcpi_lost == 0 }%", "tcpi_lost"},
+    {DRILL_SKIPPED, OPEN "+0 %{ import os }%", "import os"},
+    /* What is not there is named, before anything is run. */
+    {DRILL_SKIPPED, "0 close(3) = 0\n+0 > S 0:0(0) <mss 1,sackOK,nop,nop>", "sackOK"},
+    {DRILL_SKIPPED, "0 close(3) = 0\n+0 > S 0:0(0) <nop,wscale 7>", "wscale"},
+    {DRILL_SKIPPED, "0 close(3) = 0\n+0 > SEW 0:0(0)", "ECN"},
+    {DRILL_SKIPPED, "0 close(3) = 0\n+0 < udp (10)", "UDP"},
+    {DRILL_SKIPPED, "0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3", "SOCK_DGRAM"},
+    {DRILL_SKIPPED, "0 sendto(3, ..., 1, MSG_FASTOPEN, ..., ...) = 1", "MSG_FASTOPEN"},
+    {DRILL_SKIPPED, "0 epoll_create(1) = 3", "epoll_create"},
+    {DRILL_SKIPPED, "0 setsockopt(3, SOL_TCP, TCP_FASTOPEN, [1], 4) = 0", "TCP_FASTOPEN"},
+    {DRILL_SKIPPED, "`sysctl -q x=1`\n0 close(3) = 0", "sysctl -q x=1"},
+    {DRILL_SKIPPED, "--ip_version=ipv6\n0 close(3) = 0", "--ip_version=ipv6"},
+    {DRILL_FAILED, "--mtu=1\n0 close(3) = 0", "--mtu has a wrong value"},
+};
+
+static void run(const char *script, bool lenient, uint64_t seed, struct drill_result *result)
+{
+    struct drill_options options = {.profile = WEIR_PROFILE_DEFAULT, .lenient = lenient};
+
+    options.seed = seed;
+    drill_text("t", script, strlen(script), &options, result);
+}
+
+static void test_verdicts(void **state)
+{
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct drill_result result;
+        const char *text;
+
+        run(rows[i].script, false, 1, &result);
+        text = result.text ? result.text : "";
+        if (result.verdict != rows[i].verdict || (rows[i].said && !strstr(text, rows[i].said)))
+            print_error("script:\n%s\nsaid: %s\nexpected: %s\n", rows[i].script, text,
+                        rows[i].said ? rows[i].said : "nothing");
+        assert_int_equal(result.verdict, rows[i].verdict);
+        assert_true(!rows[i].said || strstr(text, rows[i].said));
+        free(result.text);
+    }
+}
+
+static void test_lenient(void **state)
+{
+    struct drill_result result;
+
+    (void)state;
+    run(LISTEN SYN, true, 1, &result);
+    assert_int_equal(result.verdict, DRILL_PASSED);
+    free(result.text);
+}
+
+/* The same script has the same hash; another seed has another ISN, hence another. */
+static void test_hash(void **state)
+{
+    struct drill_result first, again, other;
+
+    (void)state;
+    run(OPEN, false, 1, &first);
+    run(OPEN, false, 1, &again);
+    run(OPEN, false, 2, &other);
+    assert_true(first.trace_hash == again.trace_hash);
+    assert_true(first.trace_hash != other.trace_hash);
+    free(first.text);
+    free(again.text);
+    free(other.text);
+}
+
+/* A failure tells the conversation, the state and the plan. */
+static void test_report(void **state)
+{
+    struct drill_result result;
+
+    (void)state;
+    run(OPEN "+0 read(4, ..., 9) = 9", false, 1, &result);
+    assert_int_equal(result.verdict, DRILL_FAILED);
+    assert_non_null(strstr(result.text, "t:8:1: the call would block"));
+    assert_non_null(strstr(result.text, "    +0 read(4, ..., 9) = 9\n"));
+    assert_non_null(strstr(result.text, "> 192.168.0.1:8080 S 0:0(0) win 32792"));
+    assert_non_null(strstr(result.text, "state: ESTABLISHED"));
+    assert_non_null(strstr(result.text, "plan: idle"));
+    free(result.text);
+}
+
+static void test_no_file(void **state)
+{
+    struct drill_options options = {.profile = WEIR_PROFILE_DEFAULT};
+    struct drill_result result;
+
+    (void)state;
+    drill_file("/nonexistent.pkt", &options, &result);
+    assert_int_equal(result.verdict, DRILL_BROKEN);
+    assert_non_null(strstr(result.text, "No such file"));
+    free(result.text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_verdicts), cmocka_unit_test(test_lenient),
+        cmocka_unit_test(test_hash),     cmocka_unit_test(test_report),
+        cmocka_unit_test(test_no_file),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
