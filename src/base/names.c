@@ -7,8 +7,8 @@
  * a stack, because everybody prints them: the prompt, traces, metrics, the simulator and tests.
  *
  * The state names are those of RFC 9293 3.3.2 with underscores, since that is what the prompt's
- * `ls` prints; counters are lower case with dashes, as drops are, so that one table can list both.
- * */
+ * `ls` prints; counters are lower case with dashes, as drops are, so that one table can list
+ * both. */
 
 #include <stddef.h>
 #include <weir/inspect.h>

@@ -25,8 +25,7 @@
 #include <string.h>
 #include <wire/icmp4.h>
 
-/* ---- Errors that we send ------------------------------------------------------------------------
- * */
+/* ---- Errors that we send -------------------------------------------------------------------- */
 
 static bool is_about_error(const struct ip4_header *ip, const uint8_t *packet, size_t length)
 {
@@ -130,8 +129,7 @@ void net_unreachable(struct net *net, const struct net_packet *packet, uint8_t c
                         now);
 }
 
-/* ---- Echo ---------------------------------------------------------------------------------------
- * */
+/* ---- Echo ----------------------------------------------------------------------------------- */
 
 static int reply_whole(struct net *net, const struct net_path *path, const struct net_out *out,
                        const struct icmp4_message *reply, weir_time now)
@@ -198,8 +196,7 @@ static enum net_verdict input_echo(struct net *net, const struct net_packet *pac
     return NET_DONE;
 }
 
-/* ---- Errors that we receive
- * ---------------------------------------------------------------------- */
+/* ---- Errors that we receive ----------------------------------------------------------------- */
 
 static bool is_known_code(uint8_t type, uint8_t code)
 {
@@ -258,8 +255,7 @@ static enum net_verdict input_error(struct net *net, const struct net_packet *pa
     return NET_ICMP_ERROR;
 }
 
-/* ---- Input
- * --------------------------------------------------------------------------------------- */
+/* ---- Input ---------------------------------------------------------------------------------- */
 
 enum net_verdict net_icmp_input(struct net *net, struct net_packet *packet, weir_time now,
                                 struct net_icmp_error *error)

@@ -49,8 +49,10 @@ static void seed_randoms(struct net *net, const struct random *random)
         seed[i] = (uint8_t)(words[i / 8] >> (8 * (i % 8)));
     random_init(&net->random, seed, 1);
     random_init(&net->drop_random, seed, 2);
-    net->id_key.k0 = random_u64(&net->random);
-    net->id_key.k1 = random_u64(&net->random);
+    net->ids.key.k0 = random_u64(&net->random);
+    net->ids.key.k1 = random_u64(&net->random);
+    for (unsigned i = 0; i < sizeof(net->ids.boxes); i++)
+        net->ids.boxes[i / 256][i % 256] = (uint8_t)random_u32(&net->random);
 }
 
 struct net *net_create(struct alloc *alloc, const struct net_config *config,
@@ -100,8 +102,7 @@ void net_changed(struct net *net)
         net->generation = 1;
 }
 
-/* ---- Interfaces -------------------------------------------------------------------------------
- * */
+/* ---- Interfaces ----------------------------------------------------------------------------- */
 
 bool net_iface_exists(const struct net *net, int iface)
 {
@@ -236,8 +237,7 @@ void net_touch(struct net *net, int iface)
     net->touched[net->touched_count++] = (int16_t)iface;
 }
 
-/* ---- Whose address is it? ----------------------------------------------------------------------
- * */
+/* ---- Whose address is it? ------------------------------------------------------------------- */
 
 int net_own4(const struct net *net, uint32_t addr)
 {
@@ -253,8 +253,8 @@ int net_is_own(const struct net *net, const struct weir_addr *addr)
     return weir_addr_is4(addr) ? net_own4(net, weir_addr_to4(addr)) : WEIR_ENOENT;
 }
 
-/* Both forms, all ones and the old all zeros (RFC 1122 3.3.6 [1122-30]); a /31 or /32 has neither.
- * */
+/* Both forms, all ones and the old all zeros (RFC 1122 3.3.6 [1122-30]); a /31 or /32 has
+ * neither. */
 bool net_iface_broadcast4(const struct net_iface *iface, uint32_t addr)
 {
     return iface->last4 - iface->first4 >= 3 && addr != iface->addr4 &&
@@ -279,8 +279,7 @@ bool net_is_group(const struct net *net, const struct weir_addr *addr)
     return net_is_multicast4(weir_addr_to4(addr)) || net_is_broadcast4(net, weir_addr_to4(addr));
 }
 
-/* ---- Neighbours --------------------------------------------------------------------------------
- * */
+/* ---- Neighbours ----------------------------------------------------------------------------- */
 
 static struct weir_neighbour_row *find_neighbour(const struct net *net, int iface,
                                                  const struct weir_addr *addr)

@@ -40,8 +40,7 @@
 
 enum destination { TO_US, TO_GROUP, TO_OTHERS };
 
-/* ---- The checks, in order
- * -------------------------------------------------------------------------- */
+/* ---- The checks, in order ------------------------------------------------------------------- */
 
 static enum weir_drop check_iface(struct net *net, const struct net_arrival *arrival)
 {
@@ -147,8 +146,7 @@ static enum weir_drop check_destination(const struct net *net, const struct net_
     return WEIR_DROP_NONE;
 }
 
-/* ---- Delivery
- * ---------------------------------------------------------------------------------------- */
+/* ---- Delivery ------------------------------------------------------------------------------- */
 
 static void fill_packet(const struct net_arrival *arrival, const struct ip4_header *ip,
                         const uint8_t *bytes, struct net_packet *packet)
@@ -218,8 +216,7 @@ void net_release(struct net *net, struct net_packet *packet)
     packet->reassembly = NULL;
 }
 
-/* ---- The walk
- * ------------------------------------------------------------------------------------------ */
+/* ---- The walk ------------------------------------------------------------------------------- */
 
 static void count_arrival(struct net *net, const struct net_arrival *arrival)
 {

@@ -12,8 +12,9 @@
 #define NET_TABLE_FIRST 8u    /* first capacity of a growing table */
 #define NET_RESOLVE_TRIES 16u /* routes tried for one destination, gateways included */
 #define NET_FORWARD_CACHE 16u /* destinations whose next hop forwarding remembers */
-#define NET_ID_BUCKETS 64u    /* counters of IP identifications */
-#define NET_LINK_MTU_MIN 68u  /* RFC 791 3.2 */
+#define NET_ID_ROUNDS 4u
+#define NET_ID_BUCKETS 64u   /* counters of IP identifications */
+#define NET_LINK_MTU_MIN 68u /* RFC 791 3.2 */
 #define NET_FRAGMENT_TIMEOUT (60 * WEIR_SECOND)
 #define NET_DATAGRAMS_MAX 64u            /* datagrams being put together */
 #define NET_PIECES_MAX 512u              /* fragments of one datagram */
@@ -57,6 +58,14 @@ struct net_reassembly {
     uint32_t count, pieces;
 };
 
+/* Identifications that are sent (output.c). */
+struct net_ids {
+    struct siphash_key key;
+    uint16_t next[NET_ID_BUCKETS];
+    uint8_t boxes[NET_ID_ROUNDS][256];
+    uint8_t last_flow[9], last_bucket; /* a cache of one */
+};
+
 struct net {
     struct alloc *alloc;
     struct weir_counters *counters;
@@ -73,8 +82,7 @@ struct net {
     struct net_cached_hop forward_cache[NET_FORWARD_CACHE];
     struct net_reassembly reassembly;
     weir_time icmp_credit; /* when the bucket of ICMP errors is full again */
-    struct siphash_key id_key;
-    uint16_t ids[NET_ID_BUCKETS];
+    struct net_ids ids;
     uint32_t touched_count;
     int16_t touched[WEIR_IFACES_MAX + 1]; /* interfaces with staged frames */
 };

@@ -13,9 +13,9 @@
  * Identifications: RFC 6864 4.1 [6864-1], a packet that may not be fragmented is sent with 0.
  * RFC 6864 4.3 [6864-2], any other takes the next number of the counter that its source,
  * destination and protocol hash to (64 counters), sent through a permutation of 0..65535 that is
- * keyed per stack and counter: unique for 65,536 packets in a row and not to be guessed. Nothing of
- * ours but ICMP, raw datagrams and RIP is sent so, hence 65,536 in two minutes of one triple is far
- * away.
+ * keyed per stack and counter: unique for 65,536 packets in a row and not to be guessed. A fast TCP
+ * stream wraps that in less than the two minutes of the RFC; what reassembly might mix up its checksum
+ * tells apart.
  *
  * Payloads that do not fit the link are cut (fragment.c) unless they must not be:
  * RFC 1122 3.3.3 [1122-28], RFC 791 3.1 [791-4]. The TTL is never 0: RFC 1122 3.2.1.7 [1122-9]. */
@@ -25,17 +25,16 @@
 #include <net/internal.h>
 #include <string.h>
 
-/* ---- Identifications ----------------------------------------------------------------------------
- * */
+/* ---- Identifications ------------------------------------------------------------------------ */
 
-/* Four Feistel rounds over two bytes: a permutation, whatever the round function is. */
-static uint16_t permute(const struct siphash_key *key, uint8_t bucket, uint16_t number)
+/* Four Feistel rounds over two bytes: a permutation, whatever the round function is. Here it is a
+ * secret table a round. */
+static uint16_t permute(const struct net_ids *ids, uint8_t bucket, uint16_t number)
 {
     uint8_t left = (uint8_t)(number >> 8), right = (uint8_t)number;
 
-    for (uint8_t round = 0; round < 4; round++) {
-        uint8_t input[3] = {bucket, round, right};
-        uint8_t next = (uint8_t)(left ^ (uint8_t)siphash(key, input, sizeof(input)));
+    for (unsigned round = 0; round < NET_ID_ROUNDS; round++) {
+        uint8_t next = left ^ ids->boxes[round][right ^ bucket];
 
         left = right;
         right = next;
@@ -45,18 +44,20 @@ static uint16_t permute(const struct siphash_key *key, uint8_t bucket, uint16_t 
 
 uint16_t net_next_id(struct net *net, uint32_t src, uint32_t dst, uint8_t protocol)
 {
+    struct net_ids *ids = &net->ids;
     uint8_t flow[9];
-    uint8_t bucket;
 
     put_u32(flow, src);
     put_u32(flow + 4, dst);
     flow[8] = protocol;
-    bucket = (uint8_t)(siphash(&net->id_key, flow, sizeof(flow)) % NET_ID_BUCKETS);
-    return permute(&net->id_key, bucket, net->ids[bucket]++);
+    if (memcmp(flow, ids->last_flow, sizeof(flow)) != 0) {
+        memcpy(ids->last_flow, flow, sizeof(flow));
+        ids->last_bucket = (uint8_t)(siphash(&ids->key, flow, sizeof(flow)) % NET_ID_BUCKETS);
+    }
+    return permute(ids, ids->last_bucket, ids->next[ids->last_bucket]++);
 }
 
-/* ---- Frames
- * -------------------------------------------------------------------------------------- */
+/* ---- Frames --------------------------------------------------------------------------------- */
 
 int net_lend(struct net *net, const struct net_hop *hop, uint32_t bytes, weir_time now,
              struct weir_frame *frame)
@@ -151,8 +152,7 @@ void net_abort(struct net *net, const struct net_path *path, struct net_frame *f
     link->ops->abort(link, &frame->frame);
 }
 
-/* ---- Whole payloads
- * ------------------------------------------------------------------------------ */
+/* ---- Whole payloads ------------------------------------------------------------------------- */
 
 static int send_whole(struct net *net, const struct net_path *path, const struct net_out *out,
                       const void *payload, uint32_t length, weir_time now)

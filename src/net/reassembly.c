@@ -75,8 +75,7 @@ void net_reassembly_init(struct net_reassembly *reassembly)
     list_init(&reassembly->datagrams);
 }
 
-/* ---- Giving up
- * ------------------------------------------------------------------------------------ */
+/* ---- Giving up ------------------------------------------------------------------------------ */
 
 static void piece_free(struct net *net, struct datagram *datagram, struct piece *piece)
 {
@@ -141,8 +140,7 @@ static bool make_room(struct net *net, size_t bytes, const struct datagram *spar
     return all->bytes + bytes <= net->config.reassembly_budget;
 }
 
-/* ---- Finding and making
- * ------------------------------------------------------------------------------ */
+/* ---- Finding and making --------------------------------------------------------------------- */
 
 static struct datagram *find_datagram(struct net *net, const struct ip4_header *ip)
 {
@@ -186,8 +184,7 @@ static struct datagram *make_datagram(struct net *net, const struct net_arrival 
     return datagram;
 }
 
-/* ---- One fragment
- * ------------------------------------------------------------------------------------ */
+/* ---- One fragment --------------------------------------------------------------------------- */
 
 static enum weir_drop check_part(const struct ip4_header *ip, const struct part *part)
 {
@@ -220,8 +217,8 @@ static bool is_duplicate(const struct piece *piece, const struct part *part)
            memcmp(piece->data, part->data, part->to - part->from) == 0;
 }
 
-/* The node behind which the part belongs. *drop: NONE, or FRAGMENT_OVERLAP. A duplicate gives NULL.
- * */
+/* The node behind which the part belongs. *drop: NONE, or FRAGMENT_OVERLAP. A duplicate gives
+ * NULL. */
 static struct list_node *find_place(struct datagram *datagram, const struct part *part,
                                     enum weir_drop *drop)
 {
@@ -301,8 +298,7 @@ static bool take_part(struct net *net, struct datagram *datagram, const struct n
     return true;
 }
 
-/* ---- The whole
- * --------------------------------------------------------------------------------------- */
+/* ---- The whole ------------------------------------------------------------------------------ */
 
 static void write_whole(struct datagram *datagram, uint8_t *bytes)
 {
@@ -368,8 +364,7 @@ struct net_whole *net_reassemble(struct net *net, const struct net_arrival *arri
     return finish(net, datagram);
 }
 
-/* ---- Time
- * --------------------------------------------------------------------------------------------- */
+/* ---- Time ----------------------------------------------------------------------------------- */
 
 static void report_timeout(struct net *net, struct datagram *datagram, weir_time now)
 {

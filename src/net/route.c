@@ -26,8 +26,7 @@
 #include <net/internal.h>
 #include <string.h>
 
-/* ---- Order -------------------------------------------------------------------------------------
- * */
+/* ---- Order ---------------------------------------------------------------------------------- */
 
 static int compare_numbers(uint32_t a, uint32_t b)
 {
@@ -93,8 +92,7 @@ static size_t lower_bound(struct net_route *const *array, size_t count,
     return low;
 }
 
-/* ---- Change ------------------------------------------------------------------------------------
- * */
+/* ---- Change --------------------------------------------------------------------------------- */
 
 static void array_insert(struct net_route **array, size_t count, struct net_route *route,
                          compare_fn *compare)
@@ -260,8 +258,7 @@ int net_route_row(const struct net *net, size_t index, struct weir_route_row *ro
     return 0;
 }
 
-/* ---- Look-up ------------------------------------------------------------------------------------
- * */
+/* ---- Look-up -------------------------------------------------------------------------------- */
 
 struct resolution {
     unsigned tries;

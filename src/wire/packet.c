@@ -32,8 +32,7 @@
 #define OPTION_MSS 2
 #define OPTION_MSS_BYTES 4u
 
-/* ---- Parse --------------------------------------------------------------------------------------
- * */
+/* ---- Parse ---------------------------------------------------------------------------------- */
 
 static int32_t find_mss(const uint8_t *options, uint32_t length)
 {
@@ -141,8 +140,7 @@ int weir_packet_parse(const uint8_t *bytes, size_t length, struct weir_packet *p
     return error;
 }
 
-/* ---- Emit ---------------------------------------------------------------------------------------
- * */
+/* ---- Emit ----------------------------------------------------------------------------------- */
 
 static uint32_t transport_header(const struct weir_packet *packet)
 {
@@ -227,8 +225,7 @@ long weir_packet_emit(const struct weir_packet *packet, uint8_t *bytes, size_t s
     return (long)total;
 }
 
-/* ---- Print --------------------------------------------------------------------------------------
- * */
+/* ---- Print ---------------------------------------------------------------------------------- */
 
 struct text {
     char *at;

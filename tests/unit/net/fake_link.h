@@ -121,8 +121,7 @@ static inline struct weir_packet fake_packet(const struct fake_link *fake, unsig
     return packet;
 }
 
-/* ---- A node with three interfaces --------------------------------------------------------------
- * */
+/* ---- A node with three interfaces ----------------------------------------------------------- */
 
 #define A4(a, b, c, d) \
     ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
@@ -234,8 +233,8 @@ static inline unsigned node_sent(const struct node *node)
     return node->links[0].count + node->links[1].count + node->links[2].count;
 }
 
-/* The bytes are copied to memory of exactly their size, so that a sanitizer sees each step beyond.
- * */
+/* The bytes are copied to memory of exactly their size, so that a sanitizer sees each step
+ * beyond. */
 static inline enum net_verdict node_input_tagged(struct node *node, int iface, uint64_t tag,
                                                  const uint8_t *bytes, size_t length)
 {
@@ -259,8 +258,7 @@ static inline enum net_verdict node_input(struct node *node, int iface, const ui
     return node_input_tagged(node, iface, tags[iface], bytes, length);
 }
 
-/* ---- Packets -----------------------------------------------------------------------------------
- * */
+/* ---- Packets -------------------------------------------------------------------------------- */
 
 static const uint8_t some_bytes[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 

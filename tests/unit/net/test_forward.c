@@ -46,8 +46,7 @@ static void test_bytes(void **state)
     node_done(&node);
 }
 
-/* ---- Refusals
- * -------------------------------------------------------------------------------------- */
+/* ---- Refusals ------------------------------------------------------------------------------- */
 
 struct refusal {
     const char *what;
@@ -200,8 +199,7 @@ static void test_cache(void **state)
     node_done(&node);
 }
 
-/* ---- Unfinished checksums
- * ---------------------------------------------------------------------------- */
+/* ---- Unfinished checksums ------------------------------------------------------------------- */
 
 static void make_partial(struct weir_packet *packet, uint8_t *bytes, struct weir_frame *frame)
 {

@@ -73,8 +73,8 @@ static void test_sizes(void **state)
     node_done(&node);
 }
 
-/* RFC 791 3.1, 3.2 [791-3]: the first fragment has all options, the others those with the copy bit.
- * */
+/* RFC 791 3.1, 3.2 [791-3]: the first fragment has all options, the others those with the copy
+ * bit. */
 static void test_options(void **state)
 {
     static const uint8_t options[12] = {7, 3, 4, 1, 0x94, 4, 0, 0, 0xc1, 3, 9, 0};

@@ -12,8 +12,7 @@
 
 static struct node node;
 
-/* ---- Headers ------------------------------------------------------------------------------------
- * */
+/* ---- Headers -------------------------------------------------------------------------------- */
 
 /* One byte of a good packet is changed (and the header checksum mended unless told not to). */
 struct header_case {
@@ -118,8 +117,7 @@ static void test_skip_checksum(void **state)
     node_done(&node);
 }
 
-/* ---- Addresses ----------------------------------------------------------------------------------
- * */
+/* ---- Addresses ------------------------------------------------------------------------------ */
 
 struct address_case {
     const char *what;
@@ -222,8 +220,7 @@ static void test_packet_fields(void **state)
     node_done(&node);
 }
 
-/* ---- Interfaces and neighbours
- * -------------------------------------------------------------------- */
+/* ---- Interfaces and neighbours -------------------------------------------------------------- */
 
 static void test_iface_down(void **state)
 {
@@ -268,8 +265,7 @@ static void test_only_neighbours(void **state)
     node_done(&node);
 }
 
-/* ---- Options
- * -------------------------------------------------------------------------------------- */
+/* ---- Options -------------------------------------------------------------------------------- */
 
 struct option_case {
     const char *what;
@@ -355,8 +351,7 @@ static void test_equal_ids(void **state)
     node_done(&node);
 }
 
-/* ---- Random bytes
- * ---------------------------------------------------------------------------------- */
+/* ---- Random bytes --------------------------------------------------------------------------- */
 
 #define ROUNDS 1000000
 #define FUZZ_BYTES 128

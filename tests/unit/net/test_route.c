@@ -6,8 +6,7 @@
 
 static struct node node;
 
-/* ---- The model: an unsorted list, walked whole
- * ------------------------------------------------------ */
+/* ---- The model: an unsorted list, walked whole ---------------------------------------------- */
 
 #define MODEL_MAX 400
 

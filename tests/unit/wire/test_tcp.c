@@ -35,8 +35,8 @@ static void test_bytes(void **state)
     assert_memory_equal(bytes, expected, TCP_HEADER);
 }
 
-/* RFC 9293 3.1 [U-2]: offset below 5 or beyond the segment; RFC 9293 3.1 [U-1]: reserved bits pass.
- * */
+/* RFC 9293 3.1 [U-2]: offset below 5 or beyond the segment; RFC 9293 3.1 [U-1]: reserved bits
+ * pass. */
 static void test_offsets(void **state)
 {
     uint8_t bytes[64] = {0};
