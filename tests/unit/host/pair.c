@@ -111,6 +111,17 @@ pthread_t pair_start(void *(*run)(void *), void *argument)
     return thread;
 }
 
+/* Waiters only: `users` counts a thread that is just waking others, too. */
+static unsigned count_waiters(const struct weir_host *host)
+{
+    unsigned count = 0;
+
+    for (const struct list_node *node = host->waiters.next; node != &host->waiters;
+         node = node->next)
+        count++;
+    return count;
+}
+
 void pair_wait_for_waiters(struct weir_host *host, unsigned count)
 {
     weir_time deadline = weir_host_now() + PATIENCE;
@@ -120,7 +131,7 @@ void pair_wait_for_waiters(struct weir_host *host, unsigned count)
         assert_true(weir_host_now() < deadline);
         sched_yield();
         weir_host_lock(host);
-        seen = host->users;
+        seen = count_waiters(host);
         weir_host_unlock(host);
     }
 }
