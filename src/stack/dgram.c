@@ -157,15 +157,13 @@ void dgram_icmp_error(struct weir_stack *stack, const struct net_packet *packet,
 }
 
 /* An echo request in memory of its own: header and data together. */
-static long send_echo(struct weir_stack *stack, const struct socket *socket,
-                      const struct net_path *path, const struct net_out *out,
-                      const struct icmp4_message *message)
+static long send_echo(struct weir_stack *stack, const struct net_path *path,
+                      const struct net_out *out, const struct icmp4_message *message)
 {
     size_t length = ICMP4_HEADER + message->body_length;
     uint8_t *bytes = alloc_get(&stack->alloc, length);
     int error;
 
-    (void)socket;
     if (!bytes)
         return WEIR_ENOMEM;
     icmp4_emit(message, bytes);
@@ -216,7 +214,7 @@ long weir_socket_sendto(struct weir_stack *stack, int number, const void *data, 
             .body_length = length,
         };
 
-        error = send_echo(stack, socket, &path, &out, &message);
+        error = send_echo(stack, &path, &out, &message);
     } else {
         error = net_send(stack->net, &path, &out, data, (uint32_t)length, stack->now);
     }
