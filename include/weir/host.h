@@ -75,7 +75,7 @@ int weir_accept(struct weir_host *host, int socket, struct weir_endpoint *remote
 int weir_connect(struct weir_host *host, int socket, const struct weir_endpoint *remote);
 
 /* Waits until all bytes are in the send buffer. Returns the count; less than `length`, or an error,
- * only if the connection ended meanwhile. `flags`: enum weir_send_flags. */
+ * only if the connection ended meanwhile. `flags`: enum weir_message_flags. */
 long weir_send(struct weir_host *host, int socket, const void *data, size_t length, int flags);
 
 /* Waits for at least one byte. Returns the count; 0 only at end of stream (or for length 0). */

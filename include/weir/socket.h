@@ -19,6 +19,7 @@ enum weir_socket_kind {
     WEIR_TCP,  /* protocol 0 */
     WEIR_RAW,  /* IP protocol 0..255 but TCP and ICMP: whole payloads of that protocol */
     WEIR_ECHO, /* ICMP echo: send requests, receive the replies and the errors about them */
+    WEIR_UDP,  /* protocol 0; RFC 768 */
 };
 
 /* Returns a socket ≥ 0, WEIR_EINVAL, WEIR_EMFILE, WEIR_ENOMEM, or WEIR_EADDRINUSE for a raw
@@ -47,9 +48,15 @@ int weir_socket_accept(struct weir_stack *stack, int socket, struct weir_endpoin
 int weir_socket_connect(struct weir_stack *stack, int socket, const struct weir_endpoint *remote,
                         weir_time now);
 
-enum weir_send_flags {
-    WEIR_MSG_MORE = 1, /* more follows: hold back a small segment until it comes */
-    WEIR_MSG_OOB = 2,  /* urgent: the last byte is the last urgent byte (RFC 9293 3.8.5) */
+enum weir_message_flags {
+    WEIR_MSG_MORE = 1,  /* send: more follows: hold back a small segment until it comes */
+    WEIR_MSG_OOB = 2,   /* send: urgent: the last byte is the last urgent byte (RFC 9293 3.8.5) */
+    WEIR_MSG_PEEK = 4,  /* receive: what is read stays in the queue */
+    WEIR_MSG_TRUNC = 8, /* receive: a stream's bytes are thrown away uncopied, a datagram's full
+                               length is returned; in weir_message.flags: it was cut */
+    WEIR_MSG_DONTWAIT = 16, /* the calls of host.h: this one does not block */
+    WEIR_MSG_WAITALL = 32,  /* receive, the calls of host.h: wait for all that was asked for */
+    WEIR_MSG_EOR = 64,      /* send: later bytes are not put into the segment that ends here */
 };
 
 /* Copies up to `length` bytes into the send buffer. Returns the count taken (less than `length` if
@@ -72,6 +79,24 @@ long weir_send_begin(struct weir_stack *stack, int socket, size_t want, struct w
 int weir_send_commit(struct weir_stack *stack, int socket, size_t length, int flags);
 long weir_recv_peek(struct weir_stack *stack, int socket, struct weir_const_span *span);
 int weir_recv_consume(struct weir_stack *stack, int socket, size_t length);
+
+/* A message in several parts, for sendmsg and recvmsg. */
+struct weir_message {
+    const struct weir_span *parts; /* borrowed; not written to when sending */
+    unsigned count;
+    struct weir_datagram *datagram; /* datagram sockets: whom to, or whence; may be NULL */
+    int flags;                      /* set by receiving: WEIR_MSG_TRUNC, or 0 */
+    int64_t queued;                 /* set by receiving with WEIR_TCP_INQ on: bytes left; else -1 */
+};
+
+/* As weir_socket_send and sendto, from the parts in their order; one datagram. Returns as they do. */
+long weir_socket_sendmsg(struct weir_stack *stack, int socket, const struct weir_message *message,
+                         int flags);
+
+/* As weir_socket_recv and recvfrom, into the parts in their order. Returns as they do; for a
+ * datagram the bytes copied, or with WEIR_MSG_TRUNC its full length. */
+long weir_socket_recvmsg(struct weir_stack *stack, int socket, struct weir_message *message,
+                         int flags);
 
 enum weir_shutdown_how { WEIR_SHUT_RD, WEIR_SHUT_WR, WEIR_SHUT_RDWR };
 
@@ -119,6 +144,15 @@ int weir_socket_remote(const struct weir_stack *stack, int socket, struct weir_e
     X(TCP_USER_TIMEOUT, "time; 0: by R2; WEIR_NEVER: never")                                       \
     X(TCP_DELAYED_ACK, "time, below 500 ms; 0: at once")                                           \
     X(TCP_NOTICES, "1: soft errors are reported (default); 0: not")                                \
+    X(TCP_SYNCNT, "retransmissions of our SYN, 1..127")                                            \
+    X(TCP_LINGER2, "time in FIN-WAIT-2 once closed; WEIR_NEVER: no limit")                         \
+    X(TCP_DEFER_ACCEPT, "listener: time that a connection without data waits to be accepted; 0: off") \
+    X(TCP_NOTSENT_LOWAT, "writable only below this many unsent bytes; UINT32_MAX: off")            \
+    X(TCP_INQ, "1: recvmsg says how many bytes are left")                                          \
+    X(SO_REUSEADDR, "1: bind although connections of an earlier listener live on")                 \
+    X(SO_ERROR, "get only: the pending error, a positive number, or 0; taken by it")               \
+    X(SIOCINQ, "get only: bytes (datagram: of the first) that can be read")                        \
+    X(SIOCOUTQ, "get only: bytes that were queued and are not acknowledged yet")                   \
     X(IP_TTL, "1..255")                                                                            \
     X(IP_TOS, "0..255; the two ECN bits are ignored for TCP")
 /* clang-format on */

@@ -78,7 +78,7 @@ static bool is_in_range(enum weir_option option, int64_t value)
         return value >= 1 && value <= 255;
     case WEIR_IP_TOS:
         return value >= 0 && value <= 255;
-    case WEIR_OPTION_COUNT:
+    default:
         break;
     }
     return false;
