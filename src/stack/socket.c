@@ -64,6 +64,7 @@ struct socket *socket_create(struct weir_stack *stack, enum weir_socket_kind kin
     socket->linger = -1;
     list_init(&socket->event);
     list_init(&socket->accept);
+    list_init(&socket->interests);
     stack->sockets[stack->lowest_free++] = socket;
     stack->socket_count++;
     return socket;
@@ -110,6 +111,7 @@ void socket_free(struct weir_stack *stack, struct socket *socket)
 {
     list_remove(&socket->event);
     list_remove(&socket->accept);
+    interest_leave(socket);
     binding_free(stack, socket);
     if (socket->conn)
         conn_free(stack, socket->conn);
@@ -128,6 +130,7 @@ void socket_raise(struct weir_stack *stack, struct socket *socket, uint32_t even
     /* One that nobody has accepted yet keeps its events until somebody does. */
     if (socket->events && !socket->listener && !list_is_linked(&socket->event))
         list_add_tail(&stack->events, &socket->event);
+    interest_note(socket, events);
 }
 
 void socket_ended(struct weir_stack *stack, struct socket *socket)
@@ -345,6 +348,7 @@ int weir_socket_shutdown(struct weir_stack *stack, int number, enum weir_shutdow
     if (how != WEIR_SHUT_RD)
         tcp_close_send(&conn->tcp, stack->now);
     conn_mark(stack, conn);
+    interest_note(socket_get(stack, number), WEIR_IN | WEIR_OUT); /* neither blocks any more */
     conn_settle(stack, conn);
     return 0;
 }
@@ -355,6 +359,7 @@ static int let_go(struct weir_stack *stack, struct socket *socket, bool is_abort
     struct conn *conn = socket->conn;
 
     list_remove(&socket->event);
+    interest_leave(socket);
     socket->events = 0;
     if (socket->is_listening)
         listener_stop(stack, socket);

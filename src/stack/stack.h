@@ -12,7 +12,7 @@
  *   socket.c    the application's calls          options.c   socket options
  *   dgram.c     raw and echo sockets             rip.c       joins rip to protocol 200
  *   control.c   interfaces, routes               inspect.c   the read-only view
- *   profile.c   the settings of each profile */
+ *   profile.c   the settings of each profile     interest.c  sets of sockets to watch */
 
 #include <base/list.h>
 #include <base/random.h>
@@ -25,6 +25,7 @@
 #include <tcp/halfopen.h>
 #include <tcp/timewait.h>
 #include <weir/inspect.h>
+#include <weir/interest.h>
 
 #define STACK_QUANTUM (64u * 1024u)
 
@@ -93,8 +94,9 @@ struct binding {
 };
 
 struct socket {
-    struct list_node event;  /* in stack->events */
-    struct list_node accept; /* in the listener's queue until accepted */
+    struct list_node event;     /* in stack->events */
+    struct list_node accept;    /* in the listener's queue until accepted */
+    struct list_node interests; /* its memberships in interest sets */
     uint64_t tag;
     struct own_settings *own; /* NULL: the stack's settings */
     struct binding *binding;  /* NULL: a connection needs none */
@@ -206,6 +208,12 @@ const struct weir_tcp_settings *socket_settings(const struct weir_stack *stack,
                                                 const struct socket *socket);
 void settings_share(struct socket *from, struct socket *to);
 void settings_release(struct weir_stack *stack, struct socket *socket);
+
+/* interest.c */
+/* Something happened to the socket, or `events` became ready: tells the sets that it is in. */
+void interest_note(struct socket *socket, uint32_t events);
+/* Takes it out of all of them. */
+void interest_leave(struct socket *socket);
 
 /* dgram.c */
 void dgram_deliver(struct weir_stack *stack, const struct net_packet *packet);
