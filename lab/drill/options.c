@@ -23,7 +23,7 @@ static const struct {
     [OPTION_TS] = {8, 4, "TS"},          [OPTION_MD5] = {19, 0, "md5"},
     [OPTION_FO] = {34, 0, "FO"},         [OPTION_FOEXP] = {254, 0, "FOEXP"},
     [OPTION_ECN0] = {172, 3, "ECN e0b"}, [OPTION_ECN1] = {174, 3, "ECN e1b"},
-    [OPTION_OTHER] = {255, 0, "other"},
+    [OPTION_HEX] = {255, 0, "hex"},      [OPTION_OTHER] = {255, 0, "other"},
 };
 
 static bool is_single(enum option_kind kind)
@@ -35,6 +35,8 @@ static unsigned wire_length(const struct tcp_option *option)
 {
     if (is_single(option->kind))
         return 1;
+    if (option->kind == OPTION_HEX)
+        return option->length;
     return 2 + option->count * forms[option->kind].width + option->length +
            (option->kind == OPTION_FOEXP ? 2 : 0);
 }
@@ -51,6 +53,10 @@ static void emit_one(const struct tcp_option *option, uint8_t *bytes)
 {
     unsigned i, width = forms[option->kind].width;
 
+    if (option->kind == OPTION_HEX) {
+        memcpy(bytes, option->bytes, option->length);
+        return;
+    }
     *bytes++ = forms[option->kind].kind;
     if (is_single(option->kind))
         return;
@@ -83,7 +89,7 @@ static enum option_kind kind_of(uint8_t wire_kind)
 {
     int kind;
 
-    for (kind = 0; kind < OPTION_OTHER; kind++)
+    for (kind = 0; kind < OPTION_HEX; kind++)
         if (forms[kind].kind == wire_kind)
             return (enum option_kind)kind;
     return OPTION_OTHER;
@@ -141,9 +147,18 @@ unsigned options_parse(const uint8_t *bytes, unsigned length, struct tcp_option 
 
 bool options_equal(const struct tcp_option *a, const struct tcp_option *b)
 {
-    return a->kind == b->kind && a->kind != OPTION_OTHER && a->count == b->count &&
+    return a->kind == b->kind && a->kind < OPTION_HEX && a->count == b->count &&
            a->length == b->length && !memcmp(a->numbers, b->numbers, a->count * sizeof(uint32_t)) &&
            !memcmp(a->bytes, b->bytes, a->length);
+}
+
+void options_move_sacks(struct tcp_option *options, unsigned count, uint32_t isn)
+{
+    unsigned i, k;
+
+    for (i = 0; i < count; i++)
+        for (k = 0; options[i].kind == OPTION_SACK && k < options[i].count; k++)
+            options[i].numbers[k] += isn;
 }
 
 static size_t print_one(const struct tcp_option *option, char *text, size_t size)
@@ -158,7 +173,7 @@ static size_t print_one(const struct tcp_option *option, char *text, size_t size
 
         if (option->kind == OPTION_TS && i < 2)
             used += snprintf(text + used, size - (size_t)used, "%s", ts_words[i]);
-        else if (option->kind >= OPTION_ECN0 && i < 3)
+        else if ((option->kind == OPTION_ECN0 || option->kind == OPTION_ECN1) && i < 3)
             used += snprintf(text + used, size - (size_t)used, "%s", ecn_words[i]);
         else if (option->kind == OPTION_SACK && i % 2 == 1)
             before = ":";

@@ -14,7 +14,11 @@ int options_emit(const struct tcp_option *options, unsigned count, uint8_t *byte
  * Returns their number; bytes that are no option become one OPTION_OTHER. */
 unsigned options_parse(const uint8_t *bytes, unsigned length, struct tcp_option *options);
 
+/* Never true of OPTION_OTHER and of OPTION_HEX; a line with `hex` is compared in bytes. */
 bool options_equal(const struct tcp_option *a, const struct tcp_option *b);
+
+/* Adds `isn` to the edges of SACK blocks. */
+void options_move_sacks(struct tcp_option *options, unsigned count, uint32_t isn);
 
 /* "mss 1460,nop". Returns `text`, terminated and cut to `size`. */
 const char *options_print(const struct tcp_option *options, unsigned count, char *text,

@@ -26,6 +26,13 @@ void *get(struct lexer *lexer, size_t bytes);
 /* After the direction sign. */
 struct packet_line *parse_packet(struct lexer *lexer, bool inbound);
 
+/* "[id 7, df, ttl 3]" and the like, if it is there. */
+void parse_ip_info(struct lexer *lexer, struct packet_line *packet);
+
+/* Bytes as pairs of hexadecimal digits in `text`, blanks between them allowed. Returns their number, at
+ * most `max`; -1: these are none. */
+long parse_hex_bytes(const char *text, size_t length, uint8_t *bytes, size_t max);
+
 /* The options of a TCP segment, after `<` up to and including `>`. */
 void parse_tcp_options(struct lexer *lexer, struct packet_line *packet);
 

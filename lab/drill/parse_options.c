@@ -2,12 +2,12 @@
 
 /* The parser of TCP options in a packet line: `mss N`, `nop`, `eol`, `wscale N`, `sackOK`,
  * `sack l:r …`, `TS val N ecr N`, `md5 HEX|""`, `FO [HEX]`, `FOEXP [HEX]`, `ECN e0b N [ceb N [e1b
- * N]]` or `ECN e1b …`, separated by commas; or `...` alone for any options, outbound only.
+ * N]]` or `ECN e1b …`, separated by commas; or `...` alone for any options, outbound only. weir's
+ * own is `hex HEX`: these bytes, be they an option, several, or nonsense.
  *
  * A segment has at most 40 bytes of options, so at most TCP_OPTIONS_MAX of them. That their lengths
  * add up to a multiple of four is checked where they are emitted (options.c). */
 
-#include <ctype.h>
 #include <lab/drill/parse.h>
 #include <string.h>
 
@@ -33,32 +33,20 @@ static void parse_sack(struct lexer *lexer, struct tcp_option *option)
     }
 }
 
-static int hex_digit(char c)
-{
-    int low = tolower((unsigned char)c);
-
-    return isdigit(low) ? low - '0' : low - 'a' + 10;
-}
-
 /* Hexadecimal bytes up to the next `,` or `>`; at most `max` of them. */
 static void parse_hex(struct lexer *lexer, struct tcp_option *option, unsigned max)
 {
     struct token token;
-    size_t i;
+    long length;
 
     lex_raw(lexer, ",>", &token);
     if (lexer->failed || !strcmp(token.text, "\"\""))
         return;
-    for (i = 0; i < token.length; i++)
-        if (!isxdigit((unsigned char)token.text[i]))
-            break;
-    if (i < token.length || token.length % 2 != 0 || token.length / 2 > max) {
+    length = parse_hex_bytes(token.text, token.length, option->bytes, max);
+    if (length < 0)
         lex_fail(lexer, token.where, "expected up to %u bytes as pairs of hexadecimal digits", max);
-        return;
-    }
-    for (i = 0; i < token.length; i += 2)
-        option->bytes[option->length++] =
-            (uint8_t)(hex_digit(token.text[i]) * 16 + hex_digit(token.text[i + 1]));
+    else
+        option->length = (unsigned)length;
 }
 
 static void parse_ts(struct lexer *lexer, struct tcp_option *option)
@@ -126,6 +114,9 @@ static void parse_one(struct lexer *lexer, struct tcp_option *option)
     } else if (!strcmp(token.text, "FO") || !strcmp(token.text, "FOEXP")) {
         option->kind = token.length == 2 ? OPTION_FO : OPTION_FOEXP;
         parse_hex(lexer, option, 18);
+    } else if (!strcmp(token.text, "hex")) {
+        option->kind = OPTION_HEX;
+        parse_hex(lexer, option, 40);
     } else {
         fail_expected(lexer, &token, "a TCP option");
     }

@@ -2,10 +2,24 @@
 
 /* The parser of packet lines:
  *
- *   packet = [encap ":"]… ["(" ip ")"] (tcp | "udp" "(" len ")" | "icmp" …)
- *   tcp    = [sport ">" dport] flags seq ":" end "(" len ")" ["ack" n] ["win" n] ["urg" n]
- *            ["<" options ">"]
- *   icmp   = type [code] ["mtu" n] ["id" n] ["[" (seq:end(len) | udp(len) | raw(len)) "]"]
+ *   packet = [encap ":"]… ["(" ip ")"] (tcp | [ports] "udp" "(" len ")" | "icmp" icmp) [data]
+ *          | "raw" string+
+ *   tcp    = [ports] flags seq ":" end "(" len ")" ["ack" n] ["win" n] ["urg" n] ["<" options ">"]
+ *   ports  = sport ">" dport
+ *   icmp   = type [code] ["mtu" n] ["id" n] ["seq" n] ["rest" n]
+ *            ["[" (seq:end(len) | udp(len) | raw(len)) "]"]
+ *   data   = "data" string+
+ *
+ * `data`, `raw`, ports before udp, and `seq` and `rest` of ICMP are weir's, as is most of what may
+ * stand in the brackets (parse_ip.c). `data "text"` is the payload, which else is zeros: that many
+ * bytes as the line's length says; inbound it is sent, outbound compared. With ICMP it is what
+ * stands behind the header, instead of `[…]`. `raw "45 00 …"` is a whole packet, inbound only:
+ * exactly these bytes are the frame. `rest` is the second word of an ICMP header.
+ *
+ *   < [id 7, frag 0:24+] . 1:101(100) ack 1 win 1000      a fragment of this segment
+ *   < P. 1:4(3) ack 1 win 1000 <hex 1d02,nop,nop> data "abc"
+ *   > udp (5) data "hello"
+ *   < icmp echo_request id 5 seq 1 data "ping"
  *
  * Flags are a run of letters without a blank, so they are read raw. An encapsulation is only noted
  * by its name: nothing here can execute one. TCP options are in parse_options.c. */
@@ -14,51 +28,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static enum ecn_want ecn_named(const char *word)
-{
-    static const char *const names[] = {"noecn", "ect1", "ect0", "ce", "ect01"};
-    int i;
-
-    for (i = 0; i < 5; i++)
-        if (!strcmp(word, names[i]))
-            return (enum ecn_want)i;
-    return ECN_ANY;
-}
-
-static void parse_ip_item(struct lexer *lexer, struct packet_line *packet)
-{
-    struct token token;
-
-    lex_next(lexer, &token);
-    if (token.kind == TOKEN_WORD && ecn_named(token.text) != ECN_ANY) {
-        packet->ecn = ecn_named(token.text);
-    } else if (token.kind == TOKEN_WORD && !strcmp(token.text, "tos")) {
-        packet->tos = (int)expect_number(lexer, "a type of service", 0, 255);
-    } else if (token.kind == TOKEN_WORD && !strcmp(token.text, "ttl")) {
-        packet->ttl = (int)expect_number(lexer, "a time to live", 0, 255);
-    } else if (token.kind == TOKEN_WORD && !strcmp(token.text, "flowlabel")) {
-        expect_number(lexer, "a flow label", 0, 0xfffff);
-        packet->has_flow_label = true;
-    } else {
-        fail_expected(lexer, &token, "noecn, ect0, ect1, ce, ect01, tos, ttl or flowlabel");
-    }
-}
-
-static void parse_ip_info(struct lexer *lexer, struct packet_line *packet)
-{
-    char close = ')';
-
-    if (!accept_sign(lexer, '(')) {
-        if (!accept_sign(lexer, '['))
-            return;
-        close = ']';
-    }
-    do {
-        parse_ip_item(lexer, packet);
-    } while (accept_sign(lexer, ','));
-    expect_sign(lexer, close, "after the fields of the IP header");
-}
 
 /* Skips "ipv4 A > B:", "mpls (…):" and the like; true if there was one. */
 static bool skip_encap(struct lexer *lexer, struct packet_line *packet)
@@ -163,7 +132,6 @@ static void parse_tcp(struct lexer *lexer, struct packet_line *packet)
 {
     struct where where = lex_where(lexer);
 
-    parse_ports(lexer, packet);
     parse_flags(lexer, packet);
     parse_range(lexer, &packet->seq, &packet->payload_length);
     if (accept_word(lexer, "ack"))
@@ -276,8 +244,99 @@ void parse_icmp(struct lexer *lexer, struct packet_line *packet)
         packet->icmp_mtu = expect_number(lexer, "an MTU", 0, 65535);
     if (accept_word(lexer, "id"))
         packet->icmp_id = expect_number(lexer, "an ICMP identifier", 0, 65535);
+    if (accept_word(lexer, "seq"))
+        packet->icmp_seq = expect_number(lexer, "an ICMP sequence number", 0, 65535);
+    if (accept_word(lexer, "rest"))
+        packet->icmp_rest = expect_number(lexer, "the rest of an ICMP header", 0, UINT32_MAX);
     if (accept_sign(lexer, '['))
         parse_quoted(lexer, packet);
+}
+
+/* Strings side by side, as one. */
+static struct token parse_strings(struct lexer *lexer)
+{
+    struct token whole, next;
+    char *joined;
+
+    lex_next(lexer, &whole);
+    if (whole.kind != TOKEN_STRING)
+        fail_expected(lexer, &whole, "a string");
+    for (;;) {
+        lex_next(lexer, &next);
+        if (next.kind != TOKEN_STRING || lexer->failed)
+            break;
+        joined = get(lexer, whole.length + next.length + 1);
+        if (!joined)
+            break;
+        memcpy(joined, whole.text, whole.length);
+        memcpy(joined + whole.length, next.text, next.length);
+        whole.text = joined;
+        whole.length += next.length;
+    }
+    lex_rewind(lexer, &next);
+    return whole;
+}
+
+static void parse_data(struct lexer *lexer, struct packet_line *packet)
+{
+    bool sets_length = packet->kind == PACKET_ICMP && !packet->has_quoted;
+    struct token text;
+
+    if (!accept_word(lexer, "data"))
+        return;
+    text = parse_strings(lexer);
+    if (lexer->failed)
+        return;
+    if (packet->kind == PACKET_ICMP && packet->has_quoted && packet->quoted != PACKET_ICMP)
+        lex_fail(lexer, text.where, "what an ICMP error quotes has no data of its own");
+    if (text.length > SCRIPT_PAYLOAD_MAX)
+        lex_fail(lexer, text.where, "data has at most %u bytes", SCRIPT_PAYLOAD_MAX);
+    packet->data = (const uint8_t *)text.text;
+    if (packet->kind == PACKET_ICMP && !sets_length)
+        packet->payload_length = packet->quoted_length;
+    if (!sets_length && text.length != packet->payload_length)
+        lex_fail(lexer, text.where, "this data has %zu bytes, and the line says %u", text.length,
+                 packet->payload_length);
+    packet->payload_length = (uint32_t)text.length;
+}
+
+static void parse_raw(struct lexer *lexer, struct packet_line *packet)
+{
+    struct token text = parse_strings(lexer);
+    uint8_t *bytes;
+    long length;
+
+    packet->kind = PACKET_RAW;
+    if (lexer->failed)
+        return;
+    bytes = get(lexer, text.length / 2 + 1);
+    length = bytes ? parse_hex_bytes(text.text, text.length, bytes, SCRIPT_PAYLOAD_MAX) : -1;
+    if (length <= 0)
+        lex_fail(lexer, text.where, "expected 1 to %u bytes as pairs of hexadecimal digits",
+                 SCRIPT_PAYLOAD_MAX);
+    if (!packet->inbound)
+        lex_fail(lexer, text.where, "a raw packet is for inbound lines only");
+    packet->data = bytes;
+    packet->payload_length = length > 0 ? (uint32_t)length : 0;
+}
+
+static void parse_transport(struct lexer *lexer, struct packet_line *packet)
+{
+    if (accept_word(lexer, "icmp")) {
+        parse_icmp(lexer, packet);
+        return;
+    }
+    if (accept_word(lexer, "raw")) {
+        parse_raw(lexer, packet);
+        return;
+    }
+    parse_ports(lexer, packet);
+    if (accept_word(lexer, "udp") || accept_word(lexer, "UDP")) {
+        packet->kind = PACKET_UDP;
+        packet->payload_length = parse_length(lexer);
+    } else {
+        parse_tcp(lexer, packet);
+    }
 }
 
 struct packet_line *parse_packet(struct lexer *lexer, bool inbound)
@@ -288,17 +347,12 @@ struct packet_line *parse_packet(struct lexer *lexer, bool inbound)
         return NULL;
     *packet = (struct packet_line){.inbound = inbound, .ecn = ECN_ANY, .tos = -1, .ttl = -1};
     packet->window = -1;
-    packet->icmp_mtu = packet->icmp_id = -1;
+    packet->icmp_mtu = packet->icmp_id = packet->icmp_seq = packet->icmp_rest = -1;
     while (skip_encap(lexer, packet))
         continue;
     parse_ip_info(lexer, packet);
-    if (accept_word(lexer, "udp")) {
-        packet->kind = PACKET_UDP;
-        packet->payload_length = parse_length(lexer);
-    } else if (accept_word(lexer, "icmp")) {
-        parse_icmp(lexer, packet);
-    } else {
-        parse_tcp(lexer, packet);
-    }
+    parse_transport(lexer, packet);
+    if (packet->kind != PACKET_RAW)
+        parse_data(lexer, packet);
     return packet;
 }

@@ -60,13 +60,22 @@ static double seconds(const struct run *run)
     return (double)(run->now - run->origin) / (double)WEIR_SECOND;
 }
 
-void report_packet(struct run *run, char direction, const struct weir_packet *packet)
+void report_packet(struct run *run, char direction, const struct weir_packet *packet,
+                   const uint8_t *bytes, size_t length)
 {
     char text[WEIR_PACKET_TEXT];
+    size_t i;
 
-    if (talk_open(run))
-        fprintf(run->talk, "  %12.6f %c %s\n", seconds(run), direction,
-                weir_packet_print(packet, text, sizeof(text)));
+    if (!talk_open(run))
+        return;
+    fprintf(run->talk, "  %12.6f %c ", seconds(run), direction);
+    if (packet)
+        fputs(weir_packet_print(packet, text, sizeof(text)), run->talk);
+    else
+        fprintf(run->talk, "%zu bytes that are no packet:", length);
+    for (i = 0; !packet && i < length && i < 24; i++)
+        fprintf(run->talk, " %02x", bytes[i]);
+    fputc('\n', run->talk);
 }
 
 void report_call(struct run *run, const char *text)

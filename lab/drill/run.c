@@ -76,6 +76,7 @@ static void set_defaults(struct run *run)
     run->bind_port = run->connect_port = 8080;
     run->next_port = 40001;
     run->code_socket = -1;
+    run->profile = run->options->profile;
 }
 
 static void run_script(struct run *run, struct drill_result *result)

@@ -78,6 +78,7 @@ struct run {
     uint16_t listen_port;
     int code_socket;
     struct attempt pending;
+    enum weir_profile profile;
     enum drill_verdict verdict;
     bool ended; /* the verdict is final */
     FILE *report, *talk;
@@ -91,7 +92,9 @@ void run_fail(struct run *run, const struct event *event, const char *format, ..
     __attribute__((format(printf, 3, 4)));
 void run_skip(struct run *run, const struct event *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void report_packet(struct run *run, char direction, const struct weir_packet *packet);
+/* `packet` NULL: the bytes cannot be taken apart. */
+void report_packet(struct run *run, char direction, const struct weir_packet *packet,
+                   const uint8_t *bytes, size_t length);
 void report_call(struct run *run, const char *text);
 /* After run_fail: the conversation, the state and the plan. */
 void report_state(struct run *run);
@@ -105,8 +108,8 @@ void world_advance(struct run *run, weir_time until);
 bool world_wait_packet(struct run *run, weir_time limit, struct drill_conn *conn);
 /* What is due now. */
 void world_step(struct run *run);
-void world_inject(struct run *run, const struct weir_packet *packet);
-/* The oldest packet of `conn` (NULL: that is not TCP), taken off the queue if `take`. */
+void world_inject(struct run *run, const uint8_t *bytes, size_t length);
+/* The oldest packet of `conn` (NULL: that is not TCP; a later fragment is not), taken off the queue if `take`. */
 struct seen *world_packet(struct run *run, const struct drill_conn *conn, bool take);
 
 /* scan.c: skips scripts that need what is not there. */
@@ -117,8 +120,9 @@ struct drill_conn *conn_add(struct run *run, uint16_t lport, uint16_t rport);
 struct drill_conn *conn_find(struct run *run, uint16_t lport, uint16_t rport);
 int conn_socket(struct run *run, struct drill_conn *conn);
 
-/* packets.c */
+/* inject.c */
 void run_inbound(struct run *run, const struct event *event);
+/* packets.c */
 void run_outbound(struct run *run, const struct event *event, weir_time at, weir_time until);
 weir_time run_tolerance(const struct run *run, weir_time expected);
 

@@ -41,12 +41,12 @@ static void scan_value(struct run *run, const struct event *event, const struct 
 static void scan_options(struct run *run, const struct event *event)
 {
     static const char *const names[] = {"eol", "nop", "mss",   "wscale", "sackOK", "sack", "TS",
-                                        "md5", "FO",  "FOEXP", "ECN",    "ECN",    "other"};
+                                        "md5", "FO",  "FOEXP", "ECN",    "ECN",    "hex"};
     const struct packet_line *line = event->packet;
     unsigned i;
 
     for (i = 0; !line->inbound && i < line->option_count; i++)
-        if (line->options[i].kind > OPTION_MSS)
+        if (line->options[i].kind > OPTION_MSS && line->options[i].kind < OPTION_HEX)
             run_skip(run, event, "the TCP option %s", names[line->options[i].kind]);
 }
 
@@ -57,12 +57,8 @@ static void scan_packet(struct run *run, const struct event *event)
 
     if (line->encap)
         run_skip(run, event, "the encapsulation %s", line->encap);
-    else if (line->kind == PACKET_UDP)
-        run_skip(run, event, "UDP");
     else if (line->has_flow_label)
         run_skip(run, event, "IPv6");
-    else if (line->kind == PACKET_ICMP && line->has_quoted && line->quoted == PACKET_UDP)
-        run_skip(run, event, "UDP");
     else if (!line->inbound && ((line->flags & ecn) || line->ae || line->ecn > ECN_NONE))
         run_skip(run, event, "ECN");
     else
@@ -123,6 +119,8 @@ static bool take_option(struct run *run, const struct script_option *option)
         fits = value && !weir_addr_parse(value, &run->remote);
     else if (!strcmp(name, "gateway_ip"))
         fits = value && !weir_addr_parse(value, &run->gateway);
+    else if (!strcmp(name, "profile"))
+        fits = value && !weir_profile_parse(value, &run->profile);
     else if (!strcmp(name, "ip_version") && value && !strcmp(value, "ipv4"))
         return true;
     else if (fits && strcmp(name, "v") != 0 && strcmp(name, "verbose") != 0)

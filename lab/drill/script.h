@@ -57,6 +57,7 @@ enum option_kind {
     OPTION_FOEXP,
     OPTION_ECN0, /* AccECN, kind 172: e0b ceb e1b */
     OPTION_ECN1, /* AccECN, kind 174: e1b ceb e0b */
+    OPTION_HEX,  /* bytes of any length, which need not be options */
     OPTION_OTHER /* found on the wire only */
 };
 
@@ -64,14 +65,25 @@ struct tcp_option {
     enum option_kind kind;
     uint32_t numbers[8]; /* value; TS: val, ecr; SACK: left, right, …; ECN: counters */
     unsigned count;      /* of numbers */
-    uint8_t bytes[40];   /* MD5, FO, FOEXP, OTHER (whole option) */
+    uint8_t bytes[40];   /* MD5, FO, FOEXP, HEX and OTHER (whole option) */
     unsigned length;     /* of bytes */
 };
 
 #define TCP_OPTIONS_MAX 40u
 
-enum packet_kind { PACKET_TCP, PACKET_UDP, PACKET_ICMP };
+enum packet_kind { PACKET_TCP, PACKET_UDP, PACKET_ICMP, PACKET_RAW };
 enum ecn_want { ECN_ANY = -1, ECN_NONE, ECN_ECT1, ECN_ECT0, ECN_CE, ECN_ECT01 };
+
+/* What a line says about the IP header and about lies in it: parse_ip.c. -1: unstated. */
+struct ip_line {
+    int32_t id, protocol, ihl, total, doff, reserved, cut;
+    bool df, no_df, has_src, has_dst, ip_sum_bad, sum_bad, sum_zero;
+    bool has_fragment, more; /* bytes [first, end) of the IP payload */
+    uint32_t first, end;
+    struct weir_addr src, dst;
+    uint8_t option_bytes;
+    uint8_t options[40];
+};
 
 struct packet_line {
     bool inbound;
@@ -80,6 +92,7 @@ struct packet_line {
     enum ecn_want ecn; /* ANY: unstated */
     int tos, ttl;      /* -1: unstated */
     bool has_flow_label;
+    struct ip_line ip;
     bool has_ports;
     uint16_t sport, dport;
     /* TCP */
@@ -92,10 +105,11 @@ struct packet_line {
     unsigned option_count;
     const struct tcp_option *options;
     uint32_t payload_length;
+    const uint8_t *data; /* the payload, or the whole of a RAW packet; NULL: zeros */
     /* ICMP */
     uint8_t icmp_type, icmp_code;
-    int64_t icmp_mtu, icmp_id; /* -1: unstated */
-    enum packet_kind quoted;   /* TCP with has_quoted_seq, UDP, or ICMP for raw */
+    int64_t icmp_mtu, icmp_id, icmp_seq, icmp_rest; /* -1: unstated */
+    enum packet_kind quoted; /* TCP with has_quoted_seq, UDP, or ICMP for raw */
     bool has_quoted;
     uint32_t quoted_seq, quoted_length;
 };

@@ -53,7 +53,7 @@ bool world_create(struct run *run)
     unsigned i;
 
     weir_stack_config_init(&config);
-    weir_profile(run->options->profile, &config.tcp);
+    weir_profile(run->profile, &config.tcp);
     for (i = 0; i < 8; i++)
         config.seed[i] = (uint8_t)(run->options->seed >> (8 * i));
     run->hub = weir_hub_create(2, run->mtu, HUB_QUEUE);
@@ -93,7 +93,7 @@ static void queue_frame(struct run *run, const struct weir_frame *frame)
         run_fail(run, NULL, "the stack sent a packet whose lengths do not fit together");
         return;
     }
-    report_packet(run, '>', &seen->packet);
+    report_packet(run, '>', &seen->packet, seen->bytes, seen->length);
     *run->queue_end = seen;
     run->queue_end = &seen->next;
 }
@@ -143,11 +143,14 @@ static weir_time next_time(const struct run *run, weir_time until)
     return at < until ? at : until;
 }
 
+/* Will anything happen by itself until then? At WEIR_NEVER, nothing does. */
 static bool is_due(const struct run *run, weir_time until)
 {
-    weir_time wake = run->pending.event ? run->pending.wake : WEIR_NEVER;
+    weir_time at = weir_stack_deadline(run->stack);
 
-    return !run->ended && (weir_stack_deadline(run->stack) <= until || wake <= until);
+    if (run->pending.event && run->pending.wake < at)
+        at = run->pending.wake;
+    return !run->ended && at <= until && at != WEIR_NEVER;
 }
 
 void world_advance(struct run *run, weir_time until)
@@ -174,32 +177,32 @@ bool world_wait_packet(struct run *run, weir_time limit, struct drill_conn *conn
     return true;
 }
 
-void world_inject(struct run *run, const struct weir_packet *packet)
+void world_inject(struct run *run, const uint8_t *bytes, size_t length)
 {
-    static const size_t room = 65536;
-    uint8_t *bytes = malloc(room);
-    struct weir_frame frame = {.data = bytes};
-    long length = bytes ? weir_packet_emit(packet, bytes, room) : -1;
+    uint8_t *copy = malloc(length + 1);
+    struct weir_frame frame = {.data = copy, .length = (uint32_t)length};
+    struct weir_packet packet;
+    bool is_packet = weir_packet_parse(bytes, length, &packet) == 0;
 
-    if (length < 0) {
-        run_fail(run, NULL, "this packet cannot be built");
-        free(bytes);
+    if (!copy) {
+        run_fail(run, NULL, "no memory for a packet");
         return;
     }
-    frame.length = (uint32_t)length;
-    report_packet(run, '<', packet);
-    hash_packet(run, bytes, frame.length);
+    memcpy(copy, bytes, length);
+    report_packet(run, '<', is_packet ? &packet : NULL, bytes, length);
+    hash_packet(run, bytes, length);
     weir_stack_input(run->stack, 0, &frame, 1, run->now);
-    free(bytes);
+    free(copy);
     world_step(run);
 }
 
 static bool is_of(const struct seen *seen, const struct drill_conn *conn)
 {
+    bool is_tcp = seen->packet.protocol == PROTOCOL_TCP && seen->packet.fragment_offset == 0;
+
     if (!conn)
-        return seen->packet.protocol != PROTOCOL_TCP;
-    return seen->packet.protocol == PROTOCOL_TCP && seen->packet.sport == conn->lport &&
-           seen->packet.dport == conn->rport;
+        return !is_tcp;
+    return is_tcp && seen->packet.sport == conn->lport && seen->packet.dport == conn->rport;
 }
 
 struct seen *world_packet(struct run *run, const struct drill_conn *conn, bool take)

@@ -44,6 +44,15 @@ static const char *const good[] = {
     "0 < icmp type_13 code_2 [udp(64)]",
     "0 < ipv4 1.2.3.4 > 5.6.7.8: gre: . 1:1(0) ack 1 win 1",
     "0 < ipv6 ::1 > ::2: mpls (label 1, tc 0, [S], ttl 2): . 1:1(0) ack 1 win 1",
+    "0 < [id 7, df, frag 0:16+, proto 99] . 1:1(0) ack 1 win 1",
+    "0 < [src 10.0.0.1, dst 10.0.0.2, ip-sum bad, sum bad] . 1:1(0) ack 1 win 1",
+    "0 < [sum 0, ihl 4, total 9, cut 3, ipopt 0107, doff 4, reserved 9, tos 1] - 1:1(0) win 1",
+    "0 > [id 7, nodf, frag 8:16, src 10.0.0.1, dst 10.0.0.2] . 1:1(0) ack 1",
+    "0 < P. 1:4(3) ack 1 win 1 urg 2 <hex 1e, hex ff00,nop> data \"a\" \"\\x00c\"",
+    "0 > 5 > 6 udp (3) data \"abc\"",
+    "0 < icmp echo_request id 5 seq 6 rest 7 data \"ping\"",
+    "0 < icmp echo_request [raw(4)] data \"ping\"",
+    "0 < raw \"45 00\" \"0014\"",
     "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3",
     "0...0.2 accept(3, ..., ...) = 4",
     "+0...+0.2 read(3, ..., 10) = -1 EAGAIN (Resource (temporarily) unavailable) (note)",
@@ -95,7 +104,23 @@ static const struct {
     {"0 > S 0:0(0) <FO 123>", "t:1:18: expected up to 18 bytes as pairs of hexadecimal digits"},
     {"0 > icmp foo", "t:1:10: expected the type of an ICMP message, found `foo`"},
     {"0 > (foo 1) . 1:1(0)",
-     "t:1:6: expected noecn, ect0, ect1, ce, ect01, tos, ttl or flowlabel, found `foo`"},
+     "t:1:6: expected noecn, ect0, ect1, ce, ect01, tos, ttl, id, df, nodf, "
+     "src, dst, frag or flowlabel, found `foo`"},
+    {"0 > [doff 1] . 1:1(0)", "t:1:10: doff is for inbound packets only"},
+    {"0 < [id 65536] - 1:1(0) win 1", "t:1:9: id is from 0 to 65535"},
+    {"0 < [src 1.2.3] - 1:1(0) win 1", "t:1:10: expected an IPv4 address, found `1.2.3`"},
+    {"0 < [frag 4:8] - 1:1(0) win 1",
+     "t:1:11: a fragment begins at a multiple of 8 and ends behind that"},
+    {"0 < [sum 1] - 1:1(0) win 1", "t:1:10: `bad` or 0 after sum is from 0 to 0"},
+    {"0 < [ip-sum 1] - 1:1(0) win 1", "t:1:12: expected `ip-sum bad`"},
+    {"0 < [ipopt 1] - 1:1(0) win 1",
+     "t:1:12: expected up to 40 bytes of IP options in hexadecimal, found `1`"},
+    {"0 > udp (3) data \"ab\"", "t:1:18: this data has 2 bytes, and the line says 3"},
+    {"0 > udp (3) data 5", "t:1:18: expected a string, found a number"},
+    {"0 > raw \"45\"", "t:1:9: a raw packet is for inbound lines only"},
+    {"0 < raw \"4\"", "t:1:9: expected 1 to 65535 bytes as pairs of hexadecimal digits"},
+    {"0 < icmp unreachable [udp(3)] data \"abc\"",
+     "t:1:36: what an ICMP error quotes has no data of its own"},
     {"0 read(3, 1, 2)", "t:1:16: expected `=` and the call's result, found the end of the script"},
     {"0 read(3 1) = 0", "t:1:10: expected `)` or `,` after a value, found a number"},
     {"0 read(3, ;) = 0", "t:1:11: expected a value, found `;`"},
@@ -135,6 +160,29 @@ static void test_packet_fields(void **state)
     assert_int_equal(line->option_count, 2);
     assert_int_equal(line->options[0].numbers[0], 9);
     assert_int_equal(line->options[1].count, 2);
+    script_done(&script);
+}
+
+static void test_ip_fields(void **state)
+{
+    const struct packet_line *line;
+
+    (void)state;
+    assert_int_equal(parse("0 < [id 7, df, frag 8:13+, src 10.0.0.1, ipopt 0102030405, ip-sum bad] "
+                           "P. 1:4(3) ack 1 win 1 data \"abc\""),
+                     0);
+    line = script.events->packet;
+    assert_int_equal(line->ip.id, 7);
+    assert_true(line->ip.df && line->ip.has_fragment && line->ip.more && line->ip.ip_sum_bad);
+    assert_false(line->ip.sum_bad || line->ip.sum_zero || line->ip.has_dst || line->ip.no_df);
+    assert_int_equal(line->ip.first, 8);
+    assert_int_equal(line->ip.end, 13);
+    assert_int_equal(weir_addr_to4(&line->ip.src), 0x0a000001);
+    assert_int_equal(line->ip.option_bytes, 8);
+    assert_memory_equal(line->ip.options, "\1\2\3\4\5\0\0\0", 8);
+    assert_int_equal(line->ip.ihl, -1);
+    assert_int_equal(line->ip.doff, -1);
+    assert_memory_equal(line->data, "abc", 3);
     script_done(&script);
 }
 
@@ -200,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_good),          cmocka_unit_test(test_bad),
         cmocka_unit_test(test_packet_fields), cmocka_unit_test(test_times_and_calls),
         cmocka_unit_test(test_bounds),        cmocka_unit_test(test_mangled),
+        cmocka_unit_test(test_ip_fields),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,8 +41,46 @@ static const struct {
     {DRILL_PASSED, LISTEN SYN "* > S. 77:77(0) ack 1 <...>", NULL},
     {DRILL_FAILED, OPEN "+0 write(4, ..., 9) = 9\n+0 > P. 2:11(9) ack 1", "* seq"},
     {DRILL_FAILED, OPEN "+0 write(4, ..., 9) = 9\n+0 > P. 1:11(10) ack 1", "* length"},
-    {DRILL_FAILED, OPEN "+0 write(4, \"x\", 1) = 1\n+0 > P. 1:2(1) ack 1", "* zeros"},
+    {DRILL_FAILED, OPEN "+0 write(4, \"x\", 1) = 1\n+0 > P. 1:2(1) ack 1", "* payload"},
+    {DRILL_PASSED, OPEN "+0 write(4, \"xyz\", 3) = 3\n+0 > P. 1:4(3) ack 1 data \"xyz\"", NULL},
+    {DRILL_FAILED, OPEN "+0 write(4, \"xyz\", 3) = 3\n+0 > P. 1:4(3) ack 1 data \"xyw\"",
+     "* payload    0x77 at byte 2"},
+    {DRILL_FAILED, LISTEN SYN "+0 > [df] S. 0:0(0) ack 1 <mss 1460>", "* df"},
+    {DRILL_PASSED, LISTEN SYN "+0 > [nodf, src 192.168.0.1] S. 0:0(0) ack 1 <mss 1460>", NULL},
+    {DRILL_FAILED, LISTEN SYN "+0 > [src 192.168.0.9] S. 0:0(0) ack 1 <mss 1460>", "* src"},
+    {DRILL_FAILED, LISTEN SYN "+0 > [dst 192.168.0.9] S. 0:0(0) ack 1 <mss 1460>", "* dst"},
+    {DRILL_FAILED, LISTEN SYN "+0 > [frag 0:8+] S. 0:0(0) ack 1 <mss 1460>", "* more"},
+    {DRILL_PASSED, LISTEN SYN "+0 > S. 0:0(0) ack 1 <hex 020405b4>", NULL},
+    {DRILL_FAILED, LISTEN SYN "+0 > S. 0:0(0) ack 1 <hex 020405b5>", "* options"},
+    /* Broken packets: the stack stays silent, and goes on. */
+    {DRILL_PASSED, LISTEN "+0 < [sum bad] S 0:0(0) win 1\n" SYN SYN_ACK, NULL},
+    {DRILL_PASSED, LISTEN "+0 < [ip-sum bad] S 0:0(0) win 1\n" SYN SYN_ACK, NULL},
+    {DRILL_PASSED, LISTEN "+0 < [doff 4] S 0:0(0) win 1\n" SYN SYN_ACK, NULL},
+    {DRILL_PASSED, LISTEN "+0 < [cut 39] S 0:0(0) win 1\n" SYN SYN_ACK, NULL},
+    {DRILL_PASSED, LISTEN "+0 < [dst 9.9.9.9] S 0:0(0) win 1\n" SYN SYN_ACK, NULL},
+    {DRILL_PASSED, LISTEN "+0 < raw \"00\"\n" SYN SYN_ACK, NULL},
+    {DRILL_PASSED,
+     LISTEN "+0 < [id 1, frag 16:24] S 0:0(0) win 9 <mss 1000>\n"
+            "+0 < [id 1, frag 0:16+] S 0:0(0) win 9 <mss 1000>\n" SYN_ACK,
+     NULL},
+    /* Messages around TCP. */
+    {DRILL_PASSED,
+     "0 < icmp echo_request id 5 seq 6 data \"ping\"\n"
+     "+0 > icmp echo_reply id 5 seq 6 data \"ping\"",
+     NULL},
+    {DRILL_FAILED,
+     "0 < icmp echo_request id 5 seq 6 data \"ping\"\n"
+     "+0 > icmp echo_reply id 5 seq 7 data \"pong\"",
+     "* icmp seq"},
+    {DRILL_PASSED,
+     "--mtu=576\n0 < icmp echo_request id 5 [raw(600)]\n"
+     "+0 > [frag 0:552+] icmp echo_reply id 5\n+0 > [frag 552:608] icmp echo_reply",
+     NULL},
+    {DRILL_FAILED,
+     "--mtu=576\n0 < icmp echo_request id 5 [raw(600)]\n+0 > icmp echo_reply id 5 [raw(600)]",
+     "* fragment"},
     /* When it comes, and whether. */
+    {DRILL_FAILED, "0 close(3) = -1\n* > icmp echo_reply", "no packet came"},
     {DRILL_FAILED, LISTEN SYN "+0.1 > S. 0:0(0) ack 1 <mss 1460>", "came at 0.000000, expected"},
     {DRILL_PASSED, LISTEN SYN SYN_ACK "+1.1 > S. 0:0(0) ack 1 <mss 1460>", NULL}, /* 12.5 % */
     {DRILL_FAILED, "--tolerance_percent=1\n" LISTEN SYN SYN_ACK "+1.1 > S. 0:0(0) ack 1 <mss 1460>",
@@ -75,7 +113,7 @@ static const struct {
     {DRILL_SKIPPED, "0 close(3) = 0\n+0 > S 0:0(0) <mss 1,sackOK,nop,nop>", "sackOK"},
     {DRILL_SKIPPED, "0 close(3) = 0\n+0 > S 0:0(0) <nop,wscale 7>", "wscale"},
     {DRILL_SKIPPED, "0 close(3) = 0\n+0 > SEW 0:0(0)", "ECN"},
-    {DRILL_SKIPPED, "0 close(3) = 0\n+0 < udp (10)", "UDP"},
+    {DRILL_SKIPPED, "0 close(3) = 0\n+0 > S 0:0(0) <nop,TS val 1 ecr 2,nop>", "TS"},
     {DRILL_SKIPPED, "0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3", "SOCK_DGRAM"},
     {DRILL_SKIPPED, "0 sendto(3, ..., 1, MSG_FASTOPEN, ..., ...) = 1", "MSG_FASTOPEN"},
     {DRILL_SKIPPED, "0 epoll_create(1) = 3", "epoll_create"},
@@ -83,6 +121,8 @@ static const struct {
     {DRILL_SKIPPED, "`sysctl -q x=1`\n0 close(3) = 0", "sysctl -q x=1"},
     {DRILL_SKIPPED, "--ip_version=ipv6\n0 close(3) = 0", "--ip_version=ipv6"},
     {DRILL_FAILED, "--mtu=1\n0 close(3) = 0", "--mtu has a wrong value"},
+    {DRILL_FAILED, "--profile=none\n0 close(3) = 0", "--profile has a wrong value"},
+    {DRILL_PASSED, "--profile=strict\n" LISTEN SYN SYN_ACK "+1 > S. 0:0(0) ack 1 <...>", NULL},
 };
 
 static void run(const char *script, bool lenient, uint64_t seed, struct drill_result *result)
