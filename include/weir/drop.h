@@ -67,6 +67,10 @@ extern "C" {
     X(TCP_CHALLENGE_RATE, "tcp-challenge-rate", "challenge ACK not sent: rate limit")         \
     X(TCP_TIME_WAIT, "tcp-time-wait", "not acceptable in TIME-WAIT")                          \
     X(TIME_WAIT_LIMIT, "time-wait-limit", "oldest TIME-WAIT record evicted")                  \
+    X(UDP_SHORT, "udp-short", "shorter than a UDP header")                                    \
+    X(UDP_LENGTH, "udp-length", "UDP length below 8 or beyond the packet")                    \
+    X(UDP_CHECKSUM, "udp-checksum", "wrong UDP checksum")                                     \
+    X(UDP_NO_PORT, "udp-no-port", "no socket on this UDP port")                               \
     X(DGRAM_FULL, "dgram-full", "the socket's datagram queue is full")                        \
     X(DGRAM_SHORT, "dgram-short", "datagram too short for its protocol")                      \
     X(RIP_BAD, "rip-bad", "malformed RIP message")                                            \
@@ -99,6 +103,7 @@ extern "C" {
     X(ECHO_REPLY, "echo-reply", "ICMP echo reply")                                    \
     X(ICMP_ERROR, "icmp-error", "ICMP error message")                                 \
     X(RAW, "raw", "sent by a raw socket")                                             \
+    X(UDP, "udp", "sent by a UDP socket")                                             \
     X(RIP, "rip", "routing update or request")                                        \
     X(IDLE, "idle", "nothing to send")                                                \
     X(WAIT_STATE, "state", "this state sends nothing")                                \

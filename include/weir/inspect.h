@@ -147,6 +147,8 @@ int weir_inspect_route(const struct weir_stack *stack, size_t index, struct weir
     X(TIME_WAITS, "time-waits")                           \
     X(ALLOCATION_REFUSED, "allocation-refused")           \
     X(WINDOW_HELD, "window-held")                         \
+    X(UDP_IN, "udp-in")                                   \
+    X(UDP_OUT, "udp-out")                                 \
     X(RIP_REQUESTS_IN, "rip-requests-in")                 \
     X(RIP_RESPONSES_IN, "rip-responses-in")               \
     X(RIP_MESSAGES_OUT, "rip-messages-out")

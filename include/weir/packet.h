@@ -22,16 +22,18 @@ enum weir_tcp_flag {
     WEIR_TCP_CWR = 0x80,
 };
 
-/* An IPv4 packet with its TCP or ICMP header taken apart. For emit, lengths and checksums are
- * computed; for parse they are as found. */
+/* An IPv4 packet with its TCP, UDP or ICMP header taken apart. For emit, lengths and checksums are
+ * computed; for parse they are as found. A UDP datagram ends where its length field says (RFC 768);
+ * one whose checksum field is 0 has none, and counts as right. */
 struct weir_packet {
     struct weir_addr src, dst;
     uint8_t ttl, tos, protocol;
     uint16_t id;
     bool dont_fragment, more_fragments;
     uint16_t fragment_offset; /* bytes */
-    /* TCP (protocol 6) */
+    /* TCP (protocol 6) and UDP (protocol 17) */
     uint16_t sport, dport;
+    /* TCP */
     uint32_t seq, ack;
     uint16_t window, urgent;
     uint8_t flags, reserved; /* reserved: the four bits after data offset */
@@ -55,8 +57,8 @@ int weir_packet_parse(const uint8_t *bytes, size_t length, struct weir_packet *p
 /* Writes a packet. Returns its length, or WEIR_EMSGSIZE if `size` or 65,535 is too small. */
 long weir_packet_emit(const struct weir_packet *packet, uint8_t *bytes, size_t size);
 
-/* One line, as tcpdump would: "10.0.0.1:1024 > 10.1.0.2:80 S 100:100(0) win 65535 <mss 1460>".
- * Returns `text` (always terminated; cut if `size` is too small). */
+/* One line, as tcpdump would: "10.0.0.1:1024 > 10.1.0.2:80 S 100:100(0) win 65535 <mss 1460>",
+ * "10.0.0.1:1024 > 10.1.0.2:53 udp (12)". Returns `text` (always terminated; cut if `size` is too small). */
 const char *weir_packet_print(const struct weir_packet *packet, char *text, size_t size);
 #define WEIR_PACKET_TEXT 256
 

@@ -17,7 +17,8 @@ extern "C" {
 
 enum weir_socket_kind {
     WEIR_TCP,  /* protocol 0 */
-    WEIR_RAW,  /* IP protocol 0..255 but TCP and ICMP: whole payloads of that protocol */
+    WEIR_RAW,  /* IP protocol 0..255 but TCP and ICMP: whole payloads of that protocol (of UDP:
+                  copies of what UDP sockets get) */
     WEIR_ECHO, /* ICMP echo: send requests, receive the replies and the errors about them */
     WEIR_UDP,  /* protocol 0; RFC 768 */
 };
@@ -29,8 +30,9 @@ int weir_socket_open(struct weir_stack *stack, enum weir_socket_kind kind, int p
 /* 64 bits that come back with each event of the socket; 0 at first. */
 int weir_socket_set_tag(struct weir_stack *stack, int socket, uint64_t tag);
 
-/* Local address (any, or one of ours) and port (0: chosen at connect or listen). WEIR_EADDRINUSE,
- * WEIR_EADDRNOTAVAIL, WEIR_EINVAL (already bound). RFC 9293 3.9.1.1 [MUST-43]. */
+/* Local address (any, or one of ours) and port (0: chosen at connect or listen; UDP: now).
+ * WEIR_EADDRINUSE, WEIR_EADDRNOTAVAIL, WEIR_EINVAL (already bound). RFC 9293 3.9.1.1 [MUST-43],
+ * RFC 1122 4.1.3.5 [768-5]. */
 int weir_socket_bind(struct weir_stack *stack, int socket, const struct weir_endpoint *local);
 
 /* Passive OPEN. `backlog` bounds connections that are complete and not accepted (1..65535; clamped).
@@ -42,7 +44,8 @@ int weir_socket_listen(struct weir_stack *stack, int socket, int backlog);
 int weir_socket_accept(struct weir_stack *stack, int socket, struct weir_endpoint *remote);
 
 /* TCP: active OPEN; returns WEIR_EINPROGRESS, and WEIR_OUT or WEIR_ERR reports the outcome. RAW,
- * ECHO: fixes the peer and returns 0. WEIR_ENETUNREACH, WEIR_EADDRNOTAVAIL (no port left, or a peer
+ * ECHO, UDP: fixes the peer, as often as you like, and returns 0; a UDP socket hears its peer alone
+ * then, and takes the path's source for its address if it was bound to any. WEIR_ENETUNREACH, WEIR_EADDRNOTAVAIL (no port left, or a peer
  * nobody may connect to: broadcast, multicast), WEIR_EISCONN, WEIR_EALREADY. The ISN is made from
  * `now`. */
 int weir_socket_connect(struct weir_stack *stack, int socket, const struct weir_endpoint *remote,
@@ -115,7 +118,8 @@ int weir_socket_abort(struct weir_stack *stack, int socket);
 /* What is ready now, as a set of enum weir_event_bits (level, not edge); WEIR_EBADF. */
 int weir_socket_ready(const struct weir_stack *stack, int socket);
 
-/* Takes the pending error: 0 or the WEIR_E… that ended the connection. */
+/* Takes the pending error: 0 or the WEIR_E… that ended the connection; UDP: that an ICMP error left
+ * behind (see WEIR_IP_RECVERR). */
 int weir_socket_take_error(struct weir_stack *stack, int socket);
 
 /* Takes the pending soft error: 0, or a WEIR_E… from ICMP, or WEIR_ETIMEDOUT past R1 while the
@@ -153,6 +157,7 @@ int weir_socket_remote(const struct weir_stack *stack, int socket, struct weir_e
     X(SO_ERROR, "get only: the pending error, a positive number, or 0; taken by it")               \
     X(SIOCINQ, "get only: bytes (datagram: of the first) that can be read")                        \
     X(SIOCOUTQ, "get only: bytes that were queued and are not acknowledged yet")                   \
+    X(IP_RECVERR, "UDP, 1: ICMP errors are received as datagrams; 0: hard ones are pending errors") \
     X(IP_TTL, "1..255")                                                                            \
     X(IP_TOS, "0..255; the two ECN bits are ignored for TCP")
 /* clang-format on */
@@ -175,11 +180,16 @@ int weir_socket_get(const struct weir_stack *stack, int socket, enum weir_option
  * past the mark or without one. RFC 9293 3.8.5 [MUST-33]. */
 long weir_socket_urgent_left(const struct weir_stack *stack, int socket);
 
-/* ---- Datagrams: raw and echo sockets ----------------------------------------------------------- */
+/* ---- Datagrams: raw, echo and UDP sockets ------------------------------------------------------ */
 
 /* What is known of a datagram. When received: peer, our address, TTL and TOS as they arrived; with
  * icmp_type != 0 the datagram is an ICMP error about one that was sent: `peer` is who reported it,
- * `about` whom it was sent to, and the data is what the error quotes of our payload. */
+ * `about` whom it was sent to, and the data is what the error quotes of our payload.
+ *
+ * Raw and echo sockets receive all ICMP errors about what they sent. A UDP socket does with
+ * WEIR_IP_RECVERR only; without it a connected one has a pending error after a hard ICMP error
+ * (unreachable with code 2, 3, 4, 6..10, 13..15, or parameter problem), which the next call reports
+ * once, and all other errors are dropped, as on Linux. RFC 1122 4.1.3.3 [768-4]. */
 struct weir_datagram {
     struct weir_addr peer;
     struct weir_addr local;
@@ -190,16 +200,20 @@ struct weir_datagram {
     uint8_t icmp_code;
     uint16_t echo_id; /* echo sockets */
     uint16_t echo_sequence;
+    uint16_t peer_port, local_port, about_port; /* UDP */
 };
 
 /* Sends one datagram at once (staged; poll flushes it). `to->peer` (or the connected peer if `to` is
- * NULL), to->local (any: chosen by the route), ttl and tos (0: the socket's) and, on echo sockets,
- * echo_sequence are used. Returns `length`, WEIR_EMSGSIZE, WEIR_ENETUNREACH, WEIR_EHOSTUNREACH,
+ * NULL, on UDP sockets also if it is the any-address), to->local (any: the socket's, or chosen by the
+ * route), ttl and tos (0: the socket's) and, on echo sockets, echo_sequence, on UDP sockets
+ * peer_port are used. A UDP socket without a port gets one. Returns `length`, the pending error of a
+ * UDP socket, WEIR_ENOTCONN (no peer), WEIR_EINVAL (port 0), WEIR_EMSGSIZE, WEIR_ENETUNREACH, WEIR_EHOSTUNREACH,
  * WEIR_ENETDOWN, WEIR_ENOBUFS (link full), WEIR_ENOMEM. */
 long weir_socket_sendto(struct weir_stack *stack, int socket, const void *data, size_t length,
                         const struct weir_datagram *to);
 
-/* Takes the oldest datagram; excess bytes are cut off. Returns its full length, or WEIR_EAGAIN. */
+/* Takes the oldest datagram; excess bytes are cut off. Returns its full length, WEIR_EAGAIN, or the
+ * pending error of a UDP socket. */
 long weir_socket_recvfrom(struct weir_stack *stack, int socket, void *data, size_t length,
                           struct weir_datagram *from);
 

@@ -6,13 +6,14 @@
  * application's. What is not read must neither be lost without a reason nor fill the memory.
  *
  * Idea: one allocation an entry, header and bytes together, in a singly linked list from oldest to
- * newest. A queue charges header and bytes against DGRAM_QUEUE_BYTES, so that a flood of empty
- * datagrams is bounded like one of large ones: at most 256 KiB / sizeof(struct dgram) entries. The
+ * newest. A queue charges header and bytes against its limit, DGRAM_QUEUE_BYTES unless the socket
+ * asks for another, so that a flood of empty datagrams is bounded like one of large ones: at most
+ * 256 KiB / sizeof(struct dgram) entries. The
  * newest datagram is the one refused when the queue is full (as UDP sockets do everywhere: what was
  * queued stays in order).
  *
  * Invariants: count is the length of the list; bytes is the sum of the sizes of its allocations and
- * never above DGRAM_QUEUE_BYTES; last is NULL exactly if first is. */
+ * not pushed above the limit; last is NULL exactly if first is. */
 
 #include <dgram/dgram.h>
 
@@ -33,7 +34,7 @@ static size_t size_of(size_t length)
 
 void dgram_init(struct dgram_queue *queue)
 {
-    *queue = (struct dgram_queue){0};
+    *queue = (struct dgram_queue){.limit = DGRAM_QUEUE_BYTES};
 }
 
 /* Unlinks the oldest. */
@@ -65,7 +66,7 @@ enum weir_drop dgram_push(struct dgram_queue *queue, struct alloc *alloc,
 {
     struct dgram *dgram;
 
-    if (length > DGRAM_QUEUE_BYTES || size_of(length) > DGRAM_QUEUE_BYTES - queue->bytes)
+    if (length > queue->limit || queue->bytes + size_of(length) > queue->limit)
         return WEIR_DROP_DGRAM_FULL;
     dgram = alloc_get(alloc, size_of(length));
     if (dgram == NULL)

@@ -8,11 +8,12 @@
 #include <store/alloc.h>
 #include <weir/socket.h>
 
-#define DGRAM_QUEUE_BYTES (256u * 1024u) /* per queue, headers included */
+#define DGRAM_QUEUE_BYTES (256u * 1024u) /* per queue at first, headers included */
 
 struct dgram_queue {
     struct dgram *first, *last;
     uint32_t count, bytes;
+    uint32_t limit; /* of bytes; what is there stays if it is lowered */
 };
 
 void dgram_init(struct dgram_queue *queue);

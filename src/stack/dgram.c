@@ -41,6 +41,8 @@ int dgram_open(struct weir_stack *stack, struct socket *socket, int protocol)
         socket->binding->echo_id = stack->next_echo_id;
         return 0;
     }
+    if (socket->kind == WEIR_UDP)
+        return 0;
     if (protocol < 0 || protocol > 255 || protocol == IP_PROTOCOL_TCP ||
         protocol == IP_PROTOCOL_ICMP)
         return WEIR_EINVAL;
@@ -71,21 +73,21 @@ static struct socket *echo_socket(const struct weir_stack *stack, uint16_t id)
     return NULL;
 }
 
-static void push(struct weir_stack *stack, struct socket *socket, const struct weir_datagram *info,
-                 const uint8_t *data, size_t length)
+void dgram_give(struct weir_stack *stack, struct socket *socket, const struct weir_datagram *info,
+                const struct weir_const_span *data)
 {
     enum weir_drop drop;
 
     if (socket->is_connected && !info->icmp_type &&
         !weir_addr_equal(&socket->binding->peer, &info->peer))
         return;
-    drop = dgram_push(&socket->binding->datagrams, &stack->alloc, info, data, length);
+    drop = dgram_push(&socket->binding->datagrams, &stack->alloc, info, data->data, data->length);
     count_drop(stack, drop);
     if (drop == WEIR_DROP_NONE)
         socket_raise(stack, socket, WEIR_IN);
 }
 
-static struct weir_datagram describe(const struct net_packet *packet)
+struct weir_datagram dgram_describe(const struct net_packet *packet)
 {
     return (struct weir_datagram){
         .peer = packet->src,
@@ -97,8 +99,9 @@ static struct weir_datagram describe(const struct net_packet *packet)
 
 static void deliver_echo_reply(struct weir_stack *stack, const struct net_packet *packet)
 {
-    struct weir_datagram info = describe(packet);
+    struct weir_datagram info = dgram_describe(packet);
     struct icmp4_message message;
+    struct weir_const_span data;
     struct socket *socket;
 
     if (!icmp4_parse(packet->payload, packet->length, &message) ||
@@ -113,18 +116,20 @@ static void deliver_echo_reply(struct weir_stack *stack, const struct net_packet
         count_drop(stack, WEIR_DROP_ICMP_TYPE);
         return;
     }
-    push(stack, socket, &info, message.body, message.body_length);
+    data = (struct weir_const_span){message.body, message.body_length};
+    dgram_give(stack, socket, &info, &data);
 }
 
 void dgram_deliver(struct weir_stack *stack, const struct net_packet *packet)
 {
     struct socket *socket = stack->raw[packet->protocol];
-    struct weir_datagram info = describe(packet);
+    const struct weir_const_span data = {packet->payload, packet->length};
+    struct weir_datagram info = dgram_describe(packet);
 
     if (packet->protocol == IP_PROTOCOL_ICMP) {
         deliver_echo_reply(stack, packet);
     } else if (socket) {
-        push(stack, socket, &info, packet->payload, packet->length);
+        dgram_give(stack, socket, &info, &data);
     } else {
         count_drop(stack, WEIR_DROP_IP_PROTOCOL);
         net_unreachable(stack->net, packet, ICMP4_PROTOCOL_UNREACHABLE, stack->now);
@@ -134,24 +139,23 @@ void dgram_deliver(struct weir_stack *stack, const struct net_packet *packet)
 void dgram_icmp_error(struct weir_stack *stack, const struct net_packet *packet,
                       const struct net_icmp_error *error)
 {
-    struct weir_datagram info = describe(packet);
+    struct weir_datagram info = dgram_describe(packet);
     struct socket *socket = stack->raw[error->protocol];
-    const uint8_t *data = error->quote;
-    uint32_t length = error->quote_length;
+    struct weir_const_span data = {error->quote, error->quote_length};
 
     info.peer = error->reporter;
     info.about = error->dst;
     info.icmp_type = error->type;
     info.icmp_code = error->code;
-    if (error->protocol == IP_PROTOCOL_ICMP && data[0] == ICMP4_ECHO) {
-        info.echo_id = get_u16(data + 4);
-        info.echo_sequence = get_u16(data + 6);
+    if (error->protocol == IP_PROTOCOL_ICMP && data.data[0] == ICMP4_ECHO) {
+        info.echo_id = get_u16(data.data + 4);
+        info.echo_sequence = get_u16(data.data + 6);
         socket = echo_socket(stack, info.echo_id);
-        data += ICMP4_HEADER;
-        length -= ICMP4_HEADER;
+        data.data += ICMP4_HEADER;
+        data.length -= ICMP4_HEADER;
     }
     if (socket)
-        push(stack, socket, &info, data, length);
+        dgram_give(stack, socket, &info, &data);
     else
         count_drop(stack, WEIR_DROP_ICMP_QUOTE);
 }
@@ -187,6 +191,8 @@ long weir_socket_sendto(struct weir_stack *stack, int number, const void *data, 
         return WEIR_EBADF;
     if (socket->kind == WEIR_TCP)
         return WEIR_EPROTOTYPE;
+    if (socket->kind == WEIR_UDP)
+        return udp_sendto(stack, socket, &(struct weir_const_span){data, length}, to);
     if (!to && !socket->is_connected)
         return WEIR_ENOTCONN;
     if (length > ECHO_MAX - ICMP4_HEADER)
@@ -227,10 +233,14 @@ long weir_socket_recvfrom(struct weir_stack *stack, int number, void *data, size
                           struct weir_datagram *from)
 {
     struct socket *socket = socket_get(stack, number);
+    int error;
 
     if (!socket)
         return WEIR_EBADF;
     if (socket->kind == WEIR_TCP)
         return WEIR_EPROTOTYPE;
+    error = udp_take_error(socket);
+    if (error < 0)
+        return error;
     return dgram_pop(&socket->binding->datagrams, &stack->alloc, data, length, from);
 }

@@ -15,9 +15,6 @@
 #include <stack/stack.h>
 #include <string.h>
 
-#define PORT_FIRST 32768u
-#define PORT_COUNT 28232u
-
 enum { PACKED = 36 };
 
 static void pack(const struct flow_key *key, uint8_t bytes[PACKED])
@@ -90,8 +87,9 @@ uint16_t flow_choose_port(struct weir_stack *stack, struct flow_key *key)
     key->lport = 0;
     pack(key, bytes);
     offset = (uint32_t)siphash(&stack->port_key, bytes, sizeof(bytes));
-    for (i = 0; i < PORT_COUNT; i++) {
-        key->lport = (uint16_t)(PORT_FIRST + (offset + stack->port_counter++) % PORT_COUNT);
+    for (i = 0; i < EPHEMERAL_COUNT; i++) {
+        key->lport =
+            (uint16_t)(EPHEMERAL_FIRST + (offset + stack->port_counter++) % EPHEMERAL_COUNT);
         if (!table_find(&stack->ports, key->lport) && !flow_find(stack, key))
             return key->lport;
     }

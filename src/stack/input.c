@@ -7,6 +7,7 @@
  *      ├─ TCP   the flow with this four-tuple; else a listener on the port; else CLOSED
  *      ├─ 200   RIP, if this stack runs it
  *      ├─ ICMP  an echo reply, or an error about a packet of ours: to whom the quote belongs
+ *      ├─ UDP   the socket on this port that fits best; else ICMP port unreachable
  *      └─ other the raw socket of that protocol; else ICMP protocol unreachable
  *
  * Input never sends data. What a packet itself demands and no connection remembers (RST, SYN-ACK) is
@@ -199,6 +200,8 @@ static void deliver(struct weir_stack *stack, const struct net_packet *packet)
         count_drop(stack, input_tcp(stack, packet));
     } else if (packet->protocol == IP_PROTOCOL_RIP && stack->rip) {
         rip_deliver(stack, packet);
+    } else if (packet->protocol == IP_PROTOCOL_UDP) {
+        udp_deliver(stack, packet);
     } else {
         dgram_deliver(stack, packet);
     }
@@ -218,6 +221,8 @@ void input_frame(struct weir_stack *stack, int iface, const struct weir_frame *f
     case NET_ICMP_ERROR:
         if (error.protocol == IP_PROTOCOL_TCP)
             count_drop(stack, input_icmp_error(stack, &error));
+        else if (error.protocol == IP_PROTOCOL_UDP)
+            udp_icmp_error(stack, &packet, &error);
         else
             dgram_icmp_error(stack, &packet, &error);
         break;

@@ -126,6 +126,8 @@ int weir_inspect_socket(const struct weir_stack *stack, int from, struct weir_so
     if (socket->binding)
         row->local = socket->binding->local;
     row->remote.addr = weir_addr_any4();
+    if (socket->kind != WEIR_TCP && socket->is_connected)
+        row->remote = (struct weir_endpoint){socket->binding->peer, socket->binding->peer_port};
     if (socket->conn)
         key = &socket->conn->flow.key;
     else if (socket->time_wait)

@@ -60,6 +60,7 @@ static bool is_in_range(enum weir_option option, int64_t value)
     case WEIR_TCP_NODELAY:
     case WEIR_TCP_CORK:
     case WEIR_TCP_NOTICES:
+    case WEIR_IP_RECVERR:
         return value == 0 || value == 1;
     case WEIR_SO_LINGER:
         return value >= -1 && value <= INT32_MAX * WEIR_MS;
@@ -84,9 +85,12 @@ static bool is_in_range(enum weir_option option, int64_t value)
     return false;
 }
 
-static bool is_for_datagrams(enum weir_option option)
+static bool is_for(enum weir_option option, uint8_t kind)
 {
-    return option == WEIR_IP_TTL || option == WEIR_IP_TOS;
+    if (option == WEIR_IP_RECVERR)
+        return kind == WEIR_UDP;
+    return kind == WEIR_TCP || option == WEIR_IP_TTL || option == WEIR_IP_TOS ||
+           option == WEIR_SO_RCVBUF;
 }
 
 static void set_setting(struct weir_tcp_settings *settings, enum weir_option option, int64_t value)
@@ -175,6 +179,13 @@ static bool set_plain(struct weir_stack *stack, struct socket *socket, enum weir
     case WEIR_TCP_NOTICES:
         socket->no_notices = value == 0;
         return true;
+    case WEIR_IP_RECVERR:
+        socket->binding->hears_errors = value != 0;
+        return true;
+    case WEIR_SO_RCVBUF:
+        if (socket->kind != WEIR_TCP)
+            socket->binding->datagrams.limit = (uint32_t)value;
+        return socket->kind != WEIR_TCP;
     case WEIR_TCP_CORK:
         socket->is_corked = value != 0;
         if (socket->conn) {
@@ -195,7 +206,7 @@ int weir_socket_set(struct weir_stack *stack, int number, enum weir_option optio
 
     if (!socket)
         return WEIR_EBADF;
-    if (option >= WEIR_OPTION_COUNT || (socket->kind != WEIR_TCP && !is_for_datagrams(option)))
+    if (option >= WEIR_OPTION_COUNT || !is_for(option, socket->kind))
         return WEIR_ENOPROTOOPT;
     if (!is_in_range(option, value))
         return WEIR_EINVAL;
@@ -249,10 +260,14 @@ int weir_socket_get(const struct weir_stack *stack, int number, enum weir_option
 
     if (!socket)
         return WEIR_EBADF;
-    if (option >= WEIR_OPTION_COUNT || (socket->kind != WEIR_TCP && !is_for_datagrams(option)))
+    if (option >= WEIR_OPTION_COUNT || !is_for(option, socket->kind))
         return WEIR_ENOPROTOOPT;
     if (option == WEIR_SO_LINGER)
         *value = socket->linger < 0 ? -1 : socket->linger * WEIR_MS;
+    else if (option == WEIR_IP_RECVERR)
+        *value = socket->binding->hears_errors;
+    else if (option == WEIR_SO_RCVBUF && socket->kind != WEIR_TCP)
+        *value = socket->binding->datagrams.limit;
     else if (option == WEIR_TCP_NOTICES)
         *value = !socket->no_notices;
     else if (option == WEIR_TCP_CORK)

@@ -87,7 +87,8 @@ static bool binding_create(struct weir_stack *stack, struct socket *socket)
 static void leave_port(struct weir_stack *stack, struct socket *socket)
 {
     if (socket->binding && socket->binding->is_bound) {
-        table_remove(&stack->ports, &socket->binding->port);
+        table_remove(socket->kind == WEIR_UDP ? &stack->udp_ports : &stack->ports,
+                     &socket->binding->port);
         socket->binding->is_bound = false;
     }
 }
@@ -144,7 +145,7 @@ int weir_socket_open(struct weir_stack *stack, enum weir_socket_kind kind, int p
     struct socket *socket;
     int error;
 
-    if (kind != WEIR_TCP && kind != WEIR_RAW && kind != WEIR_ECHO)
+    if (kind != WEIR_TCP && kind != WEIR_RAW && kind != WEIR_ECHO && kind != WEIR_UDP)
         return WEIR_EINVAL;
     if (kind != WEIR_RAW && protocol != 0)
         return WEIR_EINVAL;
@@ -200,6 +201,8 @@ int weir_socket_bind(struct weir_stack *stack, int number, const struct weir_end
         return WEIR_EINVAL;
     if (!weir_addr_is_any(&local->addr) && net_is_own(stack->net, &local->addr) == WEIR_ENOENT)
         return WEIR_EADDRNOTAVAIL;
+    if (socket->kind == WEIR_UDP)
+        return udp_bind(stack, socket, local);
     if (socket->kind == WEIR_TCP && local->port) {
         if (is_port_taken(stack, socket, local))
             return WEIR_EADDRINUSE;
@@ -305,6 +308,8 @@ int weir_socket_connect(struct weir_stack *stack, int number, const struct weir_
         return WEIR_EBADF;
     if (net_is_group(stack->net, &remote->addr) || weir_addr_is_any(&remote->addr)) /* [MUST-46] */
         return WEIR_EADDRNOTAVAIL;
+    if (socket->kind == WEIR_UDP)
+        return udp_connect(stack, socket, remote);
     if (socket->kind != WEIR_TCP)
         return connect_datagrams(socket, remote);
     if (socket->conn && (socket->conn->tcp.state == WEIR_STATE_SYN_SENT ||
@@ -425,7 +430,8 @@ int weir_socket_ready(const struct weir_stack *stack, int number)
     if (socket->is_listening)
         return socket->binding->queued ? WEIR_ACCEPT | WEIR_IN : 0;
     if (socket->kind != WEIR_TCP)
-        return WEIR_OUT | (socket->binding->datagrams.count ? WEIR_IN : 0);
+        return WEIR_OUT | (socket->binding->datagrams.count ? WEIR_IN : 0) |
+               (socket->error ? WEIR_ERR : 0);
     return socket->conn ? (int)stream_ready(&socket->conn->tcp) : 0;
 }
 
@@ -433,7 +439,10 @@ int weir_socket_take_error(struct weir_stack *stack, int number)
 {
     int error;
     struct conn *conn = stream_get(stack, number, &error);
+    struct socket *socket = socket_get(stack, number);
 
+    if (socket && socket->kind == WEIR_UDP)
+        return udp_take_error(socket);
     if (!conn)
         return error == WEIR_ENOTCONN ? 0 : error;
     return stream_take_error(&conn->tcp, 0);
@@ -475,7 +484,8 @@ int weir_socket_remote(const struct weir_stack *stack, int number, struct weir_e
         *remote = (struct weir_endpoint){.addr = socket->conn->flow.key.remote,
                                          .port = socket->conn->flow.key.rport};
     else if (socket->kind != WEIR_TCP && socket->is_connected)
-        *remote = (struct weir_endpoint){.addr = socket->binding->peer};
+        *remote = (struct weir_endpoint){.addr = socket->binding->peer,
+                                         .port = socket->binding->peer_port};
     else
         return WEIR_ENOTCONN;
     return 0;

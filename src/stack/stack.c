@@ -73,6 +73,7 @@ static void init_parts(struct weir_stack *stack)
     pool_init(&stack->time_waits, alloc, sizeof(struct time_wait), POOL_KEEP);
     table_init(&stack->flows, alloc);
     table_init(&stack->ports, alloc);
+    table_init(&stack->udp_ports, alloc);
     list_init(&stack->dirty);
     list_init(&stack->events);
     list_init(&stack->half_open_age);
@@ -181,6 +182,7 @@ void weir_stack_destroy(struct weir_stack *stack)
         net_destroy(stack->net);
     table_done(&stack->flows);
     table_done(&stack->ports);
+    table_done(&stack->udp_ports);
     pool_done(&stack->conns);
     pool_done(&stack->half_opens);
     pool_done(&stack->time_waits);

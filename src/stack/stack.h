@@ -10,9 +10,10 @@
  *   flow.c      the one flow table               poll.c      what is due goes out
  *   conn.c      life and death of connections    listener.c  half-open records, accept queues
  *   socket.c    the application's calls          options.c   socket options
- *   dgram.c     raw and echo sockets             rip.c       joins rip to protocol 200
- *   control.c   interfaces, routes               inspect.c   the read-only view
- *   profile.c   the settings of each profile     interest.c  sets of sockets to watch */
+ *   dgram.c     raw and echo sockets             udp.c       UDP sockets
+ *   control.c   interfaces, routes               rip.c       joins rip to protocol 200
+ *   profile.c   the settings of each profile     inspect.c   the read-only view
+ *   interest.c  sets of sockets to watch */
 
 #include <base/list.h>
 #include <base/random.h>
@@ -28,6 +29,10 @@
 #include <weir/interest.h>
 
 #define STACK_QUANTUM (64u * 1024u)
+
+/* Ports that are chosen for sockets which ask for none: 32768..60999. */
+#define EPHEMERAL_FIRST 32768u
+#define EPHEMERAL_COUNT 28232u
 
 /* ---- Flows ------------------------------------------------------------------------------------------ */
 
@@ -81,16 +86,19 @@ struct own_settings {
 
 /* What a socket has while it is no connection: a name of its own, and somebody's queue. */
 struct binding {
-    struct table_node port; /* in stack->ports while bound or listening */
+    struct table_node port; /* in stack->ports while bound or listening; UDP: in udp_ports */
     struct socket *socket;
     struct weir_endpoint local;
     struct weir_addr peer;  /* datagrams: as connected */
     struct list_node queue; /* listener: complete connections */
     uint32_t queued, backlog;
     struct dgram_queue datagrams;
+    uint16_t peer_port; /* UDP: as connected */
     uint16_t echo_id;
     uint8_t protocol;
     bool is_bound;
+    bool keeps_addr, keeps_port; /* UDP: bind has said which; else they go with the peer */
+    bool hears_errors;           /* UDP: ICMP errors are received as datagrams */
 };
 
 struct socket {
@@ -109,6 +117,7 @@ struct socket {
     int32_t linger;             /* milliseconds; -1: off; 0: abort */
     uint8_t kind;               /* enum weir_socket_kind */
     bool is_listening, is_closed, is_connected, no_notices, is_corked;
+    int8_t error; /* UDP: pending */
 };
 
 /* ---- The stack ----------------------------------------------------------------------------------------- */
@@ -139,7 +148,7 @@ struct weir_stack {
 
     struct socket **sockets;
     uint32_t socket_slots, socket_count, lowest_free;
-    struct table ports;
+    struct table ports, udp_ports;
     struct list_node events;
     struct socket *raw[256];
     uint16_t next_echo_id;
@@ -221,6 +230,24 @@ void dgram_icmp_error(struct weir_stack *stack, const struct net_packet *packet,
                       const struct net_icmp_error *error);
 int dgram_open(struct weir_stack *stack, struct socket *socket, int protocol);
 void dgram_close(struct weir_stack *stack, struct socket *socket);
+/* What IP knows of a datagram. */
+struct weir_datagram dgram_describe(const struct net_packet *packet);
+/* Queues a copy for the socket, or counts why not. */
+void dgram_give(struct weir_stack *stack, struct socket *socket, const struct weir_datagram *info,
+                const struct weir_const_span *data);
+
+/* udp.c */
+int udp_bind(struct weir_stack *stack, struct socket *socket, const struct weir_endpoint *local);
+int udp_connect(struct weir_stack *stack, struct socket *socket,
+                const struct weir_endpoint *remote);
+/* Gives up the peer, and of the name what bind has not chosen. */
+void udp_disconnect(struct weir_stack *stack, struct socket *socket);
+void udp_deliver(struct weir_stack *stack, const struct net_packet *packet);
+void udp_icmp_error(struct weir_stack *stack, const struct net_packet *packet,
+                    const struct net_icmp_error *error);
+int udp_take_error(struct socket *socket); /* 0, or the pending error, once */
+long udp_sendto(struct weir_stack *stack, struct socket *socket,
+                const struct weir_const_span *data, const struct weir_datagram *to);
 
 /* control.c */
 /* Whoever waits for a link plans anew: there may be another way now. */

@@ -2,8 +2,8 @@
 
 /* Whole packets as one struct, for tests, captures and traces: parse, emit, print.
  *
- * A packet is taken apart as far as this library speaks: IPv4, then TCP or ICMP if the packet is
- * not a later fragment; everything behind is the payload. Parsing judges only whether the lengths
+ * A packet is taken apart as far as this library speaks: IPv4, then TCP, UDP or ICMP if the packet
+ * is not a later fragment; everything behind is the payload. Parsing judges only whether the lengths
  * fit together, and says of checksums whether they held; of IP options it knows the length.
  * Emitting makes lengths and sums; a fragment's transport header is emitted as told, with the sum
  * over what is there.
@@ -11,6 +11,7 @@
  * Printed lines look like tcpdump's, since that is what readers of traces have in their eyes:
  *
  *   10.0.0.1:1024 > 10.1.0.2:80 S. 100:100(0) ack 7 win 65535 <mss 1460>
+ *   10.0.0.1:1024 > 10.1.0.2:53 udp (12)
  *   10.0.0.1 > 10.1.0.2 icmp echo 3 1, 56 bytes
  *   10.0.0.1 > 10.1.0.2 proto 200, 28 bytes, frag 8+
  *
@@ -26,6 +27,7 @@
 #include <wire/icmp4.h>
 #include <wire/ip4.h>
 #include <wire/tcp.h>
+#include <wire/udp.h>
 
 #define OPTION_END 0
 #define OPTION_NOP 1
@@ -84,6 +86,27 @@ static int parse_tcp(const struct ip4_header *ip, const uint8_t *bytes, uint32_t
     return 0;
 }
 
+/* The first fragment of a datagram says how long the whole is: there its length may be beyond what
+ * is here. */
+static int parse_udp(const struct ip4_header *ip, const uint8_t *bytes, uint32_t length,
+                     struct weir_packet *packet)
+{
+    struct udp_header udp;
+
+    if (length < UDP_HEADER)
+        return WEIR_EINVAL;
+    udp_read(bytes, &udp);
+    if (udp.length < UDP_HEADER || (udp.length > length && !ip->more_fragments))
+        return WEIR_EINVAL;
+    length = min_u32(udp.length, length);
+    packet->sport = udp.sport;
+    packet->dport = udp.dport;
+    packet->payload = bytes + UDP_HEADER;
+    packet->payload_length = length - UDP_HEADER;
+    packet->transport_checksum_ok = udp_checksum_ok(bytes, length, pseudo_sum(ip, 0));
+    return 0;
+}
+
 static int parse_icmp(const uint8_t *bytes, uint32_t length, struct weir_packet *packet)
 {
     struct icmp4_message message;
@@ -133,6 +156,8 @@ int weir_packet_parse(const uint8_t *bytes, size_t length, struct weir_packet *p
     found.payload_length = body_length;
     if (ip.fragment_offset == 0 && ip.protocol == IP_PROTOCOL_TCP)
         error = parse_tcp(&ip, body, body_length, &found);
+    else if (ip.fragment_offset == 0 && ip.protocol == IP_PROTOCOL_UDP)
+        error = parse_udp(&ip, body, body_length, &found);
     else if (ip.fragment_offset == 0 && ip.protocol == IP_PROTOCOL_ICMP)
         error = parse_icmp(body, body_length, &found);
     if (!error)
@@ -148,6 +173,8 @@ static uint32_t transport_header(const struct weir_packet *packet)
         return 0;
     if (packet->protocol == IP_PROTOCOL_TCP)
         return TCP_HEADER + packet->options_length + (packet->mss > 0 ? OPTION_MSS_BYTES : 0);
+    if (packet->protocol == IP_PROTOCOL_UDP)
+        return UDP_HEADER;
     return packet->protocol == IP_PROTOCOL_ICMP ? ICMP4_HEADER : 0;
 }
 
@@ -178,6 +205,13 @@ static void emit_tcp(const struct weir_packet *packet, const struct ip4_header *
         memcpy(at + packet->options_length, packet->payload, packet->payload_length);
     put_u16(bytes + TCP_CHECKSUM_OFFSET,
             checksum_finish(checksum_add(pseudo_sum(ip, length), bytes, length)));
+}
+
+static void emit_udp(const struct weir_packet *packet, const struct ip4_header *ip, uint8_t *bytes)
+{
+    struct udp_header udp = {.sport = packet->sport, .dport = packet->dport};
+
+    udp_emit(&udp, pseudo_sum(ip, 0), packet->payload, packet->payload_length, bytes);
 }
 
 static void emit_icmp(const struct weir_packet *packet, uint8_t *bytes)
@@ -218,6 +252,8 @@ long weir_packet_emit(const struct weir_packet *packet, uint8_t *bytes, size_t s
     ip4_emit(&ip, bytes);
     if (header > 0 && packet->protocol == IP_PROTOCOL_TCP)
         emit_tcp(packet, &ip, bytes + IP4_HEADER);
+    else if (header > 0 && packet->protocol == IP_PROTOCOL_UDP)
+        emit_udp(packet, &ip, bytes + IP4_HEADER);
     else if (header > 0)
         emit_icmp(packet, bytes + IP4_HEADER);
     else if (packet->payload_length > 0)
@@ -285,6 +321,14 @@ static void print_tcp(const struct weir_packet *packet, struct text *text)
         add(text, " <mss %ld>", (long)packet->mss);
 }
 
+static void print_udp(const struct weir_packet *packet, struct text *text)
+{
+    char src[WEIR_ADDR_TEXT], dst[WEIR_ADDR_TEXT];
+
+    add(text, "%s:%u > %s:%u udp (%lu)", weir_addr_print(&packet->src, src), packet->sport,
+        weir_addr_print(&packet->dst, dst), packet->dport, (unsigned long)packet->payload_length);
+}
+
 static const char *icmp_name(uint8_t type)
 {
     switch (type) {
@@ -339,6 +383,8 @@ const char *weir_packet_print(const struct weir_packet *packet, char *text, size
     text[0] = '\0';
     if (packet->protocol == IP_PROTOCOL_TCP && packet->fragment_offset == 0)
         print_tcp(packet, &out);
+    else if (packet->protocol == IP_PROTOCOL_UDP && packet->fragment_offset == 0)
+        print_udp(packet, &out);
     else
         print_other(packet, &out);
     if (packet->fragment_offset > 0 || packet->more_fragments)

@@ -27,7 +27,7 @@ struct world {
     struct weir_stack *stack;
     struct weir_hub *hubs[IFACES];
     weir_time now;
-    int raw, echo, listener;
+    int raw, echo, listener, udp[2]; /* on any address; connected */
     bool is_lenient; /* header checksums are not verified: wrong ones are forwarded */
 };
 
@@ -76,6 +76,7 @@ static void add_ifaces(struct world *world)
 static void open_sockets(struct world *world)
 {
     const struct weir_endpoint local = {.addr = weir_addr_any4(), .port = 80};
+    const struct weir_endpoint remote = {.addr = weir_addr_from4(0x0a000002), .port = 53};
 
     world->raw = weir_socket_open(world->stack, WEIR_RAW, 0);
     world->echo = weir_socket_open(world->stack, WEIR_ECHO, 0);
@@ -84,6 +85,13 @@ static void open_sockets(struct world *world)
     must(world->echo);
     must(weir_socket_bind(world->stack, world->listener, &local));
     must(weir_socket_listen(world->stack, world->listener, 4));
+    for (int i = 0; i < 2; i++) {
+        world->udp[i] = weir_socket_open(world->stack, WEIR_UDP, 0);
+        must(world->udp[i]);
+    }
+    must(weir_socket_bind(world->stack, world->udp[0], &local));
+    must(weir_socket_set(world->stack, world->udp[0], WEIR_IP_RECVERR, 1));
+    must(weir_socket_connect(world->stack, world->udp[1], &remote, world->now));
 }
 
 static void create(struct world *world, uint8_t options)
@@ -149,6 +157,11 @@ static void read_sockets(struct world *world)
         ;
     while (weir_socket_recvfrom(world->stack, world->echo, bytes, sizeof bytes, &from) >= 0)
         ;
+    while (weir_socket_recvfrom(world->stack, world->udp[0], bytes, sizeof bytes, &from) >= 0)
+        if (!from.icmp_type) /* an echo server; its answers may fail as they like */
+            weir_socket_sendto(world->stack, world->udp[0], bytes, sizeof bytes, &from);
+    weir_socket_recvfrom(world->stack, world->udp[1], bytes, sizeof bytes, &from);
+    weir_socket_recvfrom(world->stack, world->udp[1], bytes, sizeof bytes, &from);
     while ((socket = weir_socket_accept(world->stack, world->listener, NULL)) >= 0)
         weir_socket_close(world->stack, socket);
 }
@@ -196,6 +209,9 @@ static void put_addr(uint8_t *bytes, uint32_t addr)
         bytes[i] = (uint8_t)(addr >> (24 - 8 * i));
 }
 
+/* What protocols are mended to. */
+static const uint8_t protocols[8] = {0, 1, 6, 200, 17, 1, 6, 17};
+
 /* Makes more of the header right, as the bits of `mend` say. */
 static void mend_header(uint8_t *bytes, size_t length, uint8_t mend, uint8_t ends)
 {
@@ -213,7 +229,7 @@ static void mend_header(uint8_t *bytes, size_t length, uint8_t mend, uint8_t end
     if (mend & 16)
         bytes[6] = bytes[7] = 0;
     if (mend & 32)
-        bytes[9] = bytes[9] % 4 == 0 ? 0 : bytes[9] % 4 == 1 ? 1 : bytes[9] % 4 == 2 ? 6 : 200;
+        bytes[9] = protocols[bytes[9] % 8];
 }
 
 static void step(struct world *world)

@@ -126,6 +126,12 @@ void fix_checksums(uint8_t *bytes, size_t length)
         body[16] = body[17] = 0;
         pseudo = sum_words(6u + (uint32_t)total, bytes + 12, 8);
         put_sum(body + 16, sum_words(pseudo, body, total));
+    } else if (bytes[9] == 17 && total >= 8 && (body[6] || body[7])) {
+        body[4] = (uint8_t)(total >> 8);
+        body[5] = (uint8_t)total;
+        body[6] = body[7] = 0;
+        pseudo = sum_words(17u + (uint32_t)total, bytes + 12, 8);
+        put_sum(body + 6, sum_words(pseudo, body, total));
     }
 }
 

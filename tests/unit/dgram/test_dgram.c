@@ -127,6 +127,29 @@ static void test_full(void **state)
     }
 }
 
+/* A lower limit keeps what is there and takes nothing until there is room below it. */
+static void test_limit(void **state)
+{
+    struct alloc alloc;
+    struct dgram_queue queue;
+    uint32_t count = 0;
+
+    (void)state;
+    alloc_init(&alloc, BUDGET);
+    dgram_init(&queue);
+    queue.limit = 8192;
+    while (push(&queue, &alloc, count + 1, 1000) == WEIR_DROP_NONE)
+        count++;
+    assert_in_range(count, 6, 8);
+    queue.limit = 2048;
+    assert_int_equal(push(&queue, &alloc, 9, 0), WEIR_DROP_DGRAM_FULL);
+    for (uint32_t id = 1; id <= count; id++)
+        pop_and_compare(&queue, &alloc, id, 1000, 1000);
+    assert_int_equal(push(&queue, &alloc, 9, 2049), WEIR_DROP_DGRAM_FULL);
+    assert_int_equal(push(&queue, &alloc, 9, 1800), WEIR_DROP_NONE);
+    dgram_done(&queue, &alloc);
+}
+
 static void test_too_long(void **state)
 {
     struct alloc alloc;
@@ -201,7 +224,7 @@ int main(void)
         cmocka_unit_test(test_empty),    cmocka_unit_test(test_cut),
         cmocka_unit_test(test_full),     cmocka_unit_test(test_info_may_be_null),
         cmocka_unit_test(test_too_long), cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_model),
+        cmocka_unit_test(test_model),    cmocka_unit_test(test_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -287,6 +287,91 @@ static void test_linger_times_out(void **state)
     pair_close(&pair);
 }
 
+/* ---- Datagrams ----------------------------------------------------------------------------------- */
+
+#define DATAGRAMS 50
+#define DATAGRAM_MOST 20000u
+
+/* Sends each datagram back to where it came from. */
+static void *echo_datagrams(void *argument)
+{
+    struct server *server = argument;
+    struct weir_host *host = server->pair->host[1];
+    struct weir_datagram from;
+    uint8_t *bytes = malloc(DATAGRAM_MOST);
+
+    for (int count = 0; count < DATAGRAMS; count++) {
+        long length = weir_recvfrom(host, server->listener, bytes, DATAGRAM_MOST, &from);
+
+        if (length < 0 ||
+            weir_sendto(host, server->listener, bytes, (size_t)length, &from) != length)
+            abort();
+    }
+    free(bytes);
+    return NULL;
+}
+
+static void test_udp_echo(void **state)
+{
+    struct weir_endpoint remote = pair_endpoint(1, PORT), local = {.port = PORT};
+    struct pair pair;
+    struct server server = {.pair = &pair};
+    uint8_t *sent = malloc(DATAGRAM_MOST), *got = malloc(DATAGRAM_MOST);
+    pthread_t serving;
+    int socket;
+
+    (void)state;
+    pair_open(&pair);
+    server.listener = weir_socket(pair.host[1], WEIR_UDP, 0);
+    local.addr = weir_addr_any4();
+    assert_int_equal(weir_bind(pair.host[1], server.listener, &local), 0);
+    serving = pair_start(echo_datagrams, &server);
+    socket = weir_socket(pair.host[0], WEIR_UDP, 0);
+    assert_int_equal(weir_connect(pair.host[0], socket, &remote), 0);
+    for (unsigned count = 0; count < DATAGRAMS; count++) {
+        size_t length = count * 397 % DATAGRAM_MOST; /* some in fragments */
+
+        memset(sent, (int)count, length);
+        assert_int_equal(weir_sendto(pair.host[0], socket, sent, length, NULL), length);
+        assert_int_equal(weir_recvfrom(pair.host[0], socket, got, DATAGRAM_MOST, NULL), length);
+        assert_memory_equal(got, sent, length);
+    }
+    pthread_join(serving, NULL);
+    assert_int_equal(weir_getpeername(pair.host[0], socket, &local), 0);
+    assert_int_equal(local.port, PORT);
+    assert_int_equal(weir_close(pair.host[0], socket), 0);
+    pair_close(&pair);
+    free(sent);
+    free(got);
+}
+
+static void *wait_on_host(void *argument)
+{
+    while (weir_host_wait(argument, NULL, 0, WEIR_NEVER) != WEIR_ECANCELED)
+        continue;
+    return NULL;
+}
+
+/* A reader that waits is told that nobody is there. */
+static void test_udp_refused(void **state)
+{
+    struct weir_endpoint remote = pair_endpoint(1, PORT);
+    struct pair pair;
+    pthread_t waiting;
+    uint8_t byte = 1;
+    int socket;
+
+    (void)state;
+    pair_open(&pair);
+    waiting = pair_start(wait_on_host, pair.host[1]);
+    socket = weir_socket(pair.host[0], WEIR_UDP, 0);
+    assert_int_equal(weir_connect(pair.host[0], socket, &remote), 0);
+    assert_int_equal(weir_sendto(pair.host[0], socket, &byte, 1, NULL), 1);
+    assert_int_equal(weir_recvfrom(pair.host[0], socket, &byte, 1, NULL), WEIR_ECONNREFUSED);
+    pair_close(&pair);
+    pthread_join(waiting, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +382,8 @@ int main(void)
         cmocka_unit_test(test_errors_of_no_socket),
         cmocka_unit_test(test_linger_waits_for_the_acknowledgement),
         cmocka_unit_test(test_linger_times_out),
+        cmocka_unit_test(test_udp_echo),
+        cmocka_unit_test(test_udp_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,8 @@ static void each_protocol_has_its_taker(void **state)
         {99, false, 0x0a000001, WEIR_DROP_IP_PROTOCOL, "icmp 3 2"},
         {200, false, 0x0a000001, WEIR_DROP_IP_PROTOCOL, "icmp 3 2"}, /* RIP does not run */
         {200, true, 0x0a000001, WEIR_DROP_NONE, NULL},
-        {17, false, 0x0a000001, WEIR_DROP_IP_PROTOCOL, "icmp 3 2"},
+        {17, false, 0x0a000001, WEIR_DROP_UDP_NO_PORT, "icmp 3 3"}, /* RFC 1122 4.1.3.1 [768-3] */
+        {17, false, 0x0a0000ff, WEIR_DROP_UDP_NO_PORT, NULL},
         {99, true, 0x0a000003, WEIR_DROP_IP_NOT_OURS, NULL},
         {99, false, 0x0a0000ff, WEIR_DROP_IP_PROTOCOL, NULL}, /* no error about a broadcast */
         {99, false, 0xffffffff, WEIR_DROP_IP_PROTOCOL, NULL},

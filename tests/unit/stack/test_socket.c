@@ -251,8 +251,8 @@ static void what_can_be_opened(void **state)
         {WEIR_TCP, 0, 0},   {WEIR_TCP, 6, INV},   {WEIR_RAW, 0, 1},
         {WEIR_RAW, 255, 2}, {WEIR_RAW, 256, INV}, {WEIR_RAW, -1, INV},
         {WEIR_RAW, 6, INV}, {WEIR_RAW, 1, INV},   {WEIR_RAW, 255, WEIR_EADDRINUSE},
-        {WEIR_ECHO, 0, 3},  {WEIR_ECHO, 1, INV},  {3, 0, INV},
-        {WEIR_RAW, 200, 4},
+        {WEIR_ECHO, 0, 3},  {WEIR_ECHO, 1, INV},  {4, 0, INV},
+        {WEIR_RAW, 200, 4}, {WEIR_UDP, 0, 5},     {WEIR_UDP, 17, INV},
     };
     struct talk *t = talk_create(NULL);
 

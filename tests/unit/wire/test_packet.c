@@ -118,6 +118,50 @@ static void test_print(void **state)
                         "10.0.0.1 > 10.1.0.2 proto 200, 2 bytes, frag 8+");
 }
 
+/* RFC 768 Fields [768-1]: the length field ends the payload, a checksum of 0 is none. */
+static void test_udp(void **state)
+{
+    struct weir_packet in = tcp_packet(), out;
+    char text[WEIR_PACKET_TEXT];
+    uint8_t bytes[100];
+
+    (void)state;
+    in.protocol = 17;
+    in.payload = (const uint8_t *)"odd";
+    in.payload_length = 3;
+    assert_int_equal(weir_packet_emit(&in, bytes, 30), WEIR_EMSGSIZE);
+    assert_int_equal(weir_packet_emit(&in, bytes, 31), 31);
+    assert_int_equal(weir_packet_parse(bytes, 31, &out), 0);
+    assert_true(out.ip_checksum_ok && out.transport_checksum_ok);
+    assert_int_equal(out.sport, 1024);
+    assert_int_equal(out.dport, 80);
+    assert_int_equal(out.payload_length, 3);
+    assert_memory_equal(out.payload, "odd", 3);
+    assert_string_equal(weir_packet_print(&out, text, sizeof(text)),
+                        "10.0.0.1:1024 > 10.1.0.2:80 udp (3)");
+    bytes[30] ^= 1;
+    assert_int_equal(weir_packet_parse(bytes, 31, &out), 0);
+    assert_false(out.transport_checksum_ok);
+    bytes[26] = bytes[27] = 0;
+    assert_int_equal(weir_packet_parse(bytes, 31, &out), 0);
+    assert_true(out.transport_checksum_ok);
+    bytes[25] = 9; /* padding behind it */
+    assert_int_equal(weir_packet_parse(bytes, 31, &out), 0);
+    assert_int_equal(out.payload_length, 1);
+    bytes[25] = 12; /* beyond the packet: no datagram, but it may be the first part of one */
+    assert_int_equal(weir_packet_parse(bytes, 31, &out), WEIR_EINVAL);
+    bytes[6] |= 0x20;
+    assert_int_equal(weir_packet_parse(bytes, 31, &out), 0);
+    assert_int_equal(out.payload_length, 3);
+    bytes[25] = 7;
+    assert_int_equal(weir_packet_parse(bytes, 31, &out), WEIR_EINVAL);
+    bytes[7] = 1; /* a later part has no header */
+    assert_int_equal(weir_packet_parse(bytes, 31, &out), 0);
+    assert_int_equal(out.payload_length, 11);
+    assert_string_equal(weir_packet_print(&out, text, sizeof(text)),
+                        "10.0.0.1 > 10.1.0.2 proto 17, 11 bytes, frag 8+");
+}
+
 /* Every size of the buffer gives a terminated beginning of the full line. */
 static void test_print_cut(void **state)
 {
@@ -164,9 +208,9 @@ static void test_noise(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tcp),   cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_print), cmocka_unit_test(test_print_cut),
-        cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_tcp),       cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_udp),       cmocka_unit_test(test_print),
+        cmocka_unit_test(test_print_cut), cmocka_unit_test(test_noise),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
