@@ -10,6 +10,7 @@
 
 #include <poll.h>
 #include <weir/inspect.h>
+#include <weir/interest.h>
 #include <weir/links.h>
 
 #ifdef __cplusplus
@@ -102,6 +103,14 @@ struct weir_pollfd {
 };
 int weir_poll(struct weir_host *host, struct weir_pollfd *sockets, unsigned count,
               weir_time timeout);
+
+/* Waits until weir_interest_take finds something in a set of this host's stack, and returns what it
+ * found: the number of reports in `events` (at most `max` > 0), 0 after `timeout` ns, or
+ * WEIR_EINVAL, WEIR_ENOMEM, WEIR_ECANCELED. Links are read even if a report is ready, so that a
+ * program which never runs out of them takes part in the network. The set is made, changed and
+ * destroyed between weir_host_lock and weir_host_unlock; any number of threads may wait for it. */
+int weir_host_interest_wait(struct weir_host *host, struct weir_interest *interest,
+                            struct weir_event *events, int max, weir_time timeout);
 
 int weir_getsockname(struct weir_host *host, int socket, struct weir_endpoint *local);
 int weir_getpeername(struct weir_host *host, int socket, struct weir_endpoint *remote);

@@ -8,7 +8,8 @@
  *
  * A level-triggered member is reported for as long as it is ready. An edge-triggered one is reported
  * once when it is added ready, and then once each time something new happens to it: new data, new
- * room, an error, the end. A one-shot member is reported once and then sleeps until it is set
+ * room, an error, the end. Room in a full send buffer is announced when a quarter of it is free, to
+ * edge-triggered members only after a call that found none (WEIR_EAGAIN), as on Linux. A one-shot member is reported once and then sleeps until it is set
  * again. */
 
 #include <weir/stack.h>
@@ -24,7 +25,8 @@ enum weir_interest_flags {
     WEIR_ONESHOT = 2, /* asleep after one report */
 };
 
-/* An empty set; NULL if memory is short. Destroy it before its stack. */
+/* An empty set; NULL if memory is short. It is destroyed before its stack, or with it: the stack takes
+ * what is left. */
 struct weir_interest *weir_interest_create(struct weir_stack *stack);
 void weir_interest_destroy(struct weir_interest *interest); /* NULL is allowed */
 

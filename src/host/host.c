@@ -42,6 +42,7 @@ static void lists_init(struct weir_host *host)
     list_init(&host->wakes);
     list_init(&host->eager);
     list_init(&host->events);
+    list_init(&host->set_waiters);
 }
 
 static void pool_free(struct weir_host *host)

@@ -24,11 +24,13 @@ struct waiter {
     pthread_cond_t cond;   /* a follower without descriptors sleeps here */
     int event_fd;          /* one with descriptors also polls this; -1 until needed */
     bool uses_fd;
-    bool is_fired;          /* what it waits for may hold */
-    bool is_closed;         /* its socket was closed by this program */
-    bool is_waking;         /* on host->wakes */
-    struct list_node wake;  /* host->wakes */
-    struct list_node eager; /* host->eager: waits for any event of a watched socket */
+    bool is_fired;           /* what it waits for may hold */
+    bool is_closed;          /* its socket was closed by this program */
+    bool is_waking;          /* on host->wakes */
+    struct list_node wake;   /* host->wakes */
+    struct list_node eager;  /* host->eager: waits for any event of a watched socket */
+    struct list_node in_set; /* host->set_waiters: waits for `set` */
+    struct weir_interest *set;
 };
 
 /* One socket that a waiter waits for. */
@@ -68,7 +70,7 @@ struct weir_host {
     weir_time armed;
     weir_time next; /* when the stack or a link wants to be served */
 
-    struct list_node waiters, pool, wakes, eager, events;
+    struct list_node waiters, pool, wakes, eager, events, set_waiters;
     struct slot **slots;
     uint32_t slots_count;
 

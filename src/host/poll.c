@@ -16,6 +16,15 @@
 #define INTERESTS_MIN 16
 #define ALWAYS (WEIR_HUP | WEIR_ERR | WEIR_CLOSED)
 
+/* Room in a full buffer is announced only to who was refused: asks for a byte of it, and is. */
+static void want_room(const struct weir_host *host, const struct weir_pollfd *entry, int ready)
+{
+    struct weir_span span;
+
+    if ((entry->events & WEIR_OUT) && !(ready & WEIR_OUT))
+        (void)weir_send_begin(host->stack, entry->socket, 1, &span);
+}
+
 /* Fills all revents. Returns how many are not zero. */
 static int look(const struct weir_host *host, struct weir_pollfd *sockets, unsigned count)
 {
@@ -29,10 +38,12 @@ static int look(const struct weir_host *host, struct weir_pollfd *sockets, unsig
         if (entry->socket < 0)
             continue;
         ready = weir_socket_ready(host->stack, entry->socket);
-        if (ready < 0)
+        if (ready < 0) {
             entry->revents = WEIR_CLOSED | WEIR_ERR;
-        else
+        } else {
             entry->revents = (uint32_t)ready & (entry->events | ALWAYS);
+            want_room(host, entry, ready);
+        }
         hits += entry->revents != 0;
     }
     return hits;

@@ -112,6 +112,7 @@ static struct waiter *waiter_create(void)
     list_init(&waiter->node);
     list_init(&waiter->wake);
     list_init(&waiter->eager);
+    list_init(&waiter->in_set);
     waiter->event_fd = -1;
     return waiter;
 }
@@ -179,6 +180,7 @@ void waiter_end(struct weir_host *host, struct waiter *waiter)
     list_remove(&waiter->node);
     list_remove(&waiter->wake);
     list_remove(&waiter->eager);
+    list_remove(&waiter->in_set);
     list_add_head(&host->pool, &waiter->node);
     if (!host->leader)
         hand_on(host);
@@ -274,12 +276,27 @@ static void dispatch_one(struct weir_host *host, const struct weir_event *event)
         slot->watch = NULL; /* freed when its last event is taken */
 }
 
+/* Interest sets keep their own books; who waits for one needs to be told only that it has something.
+ * O(threads that wait for a set). */
+static void dispatch_sets(struct weir_host *host)
+{
+    struct list_node *node;
+
+    for (node = host->set_waiters.next; node != &host->set_waiters; node = node->next) {
+        struct waiter *waiter = LIST_ENTRY(node, struct waiter, in_set);
+
+        if (weir_interest_is_pending(waiter->set))
+            waiter_fire(host, waiter);
+    }
+}
+
 void host_dispatch(struct weir_host *host)
 {
     struct weir_event event;
 
     while (weir_stack_next_event(host->stack, &event))
         dispatch_one(host, &event);
+    dispatch_sets(host);
 }
 
 void host_closing(struct weir_host *host, int socket)

@@ -34,6 +34,7 @@
 
 struct weir_interest {
     struct weir_stack *stack;
+    struct list_node in_stack;
     struct list_node members, candidates;
 };
 
@@ -54,6 +55,8 @@ struct weir_interest *weir_interest_create(struct weir_stack *stack)
     if (!set)
         return NULL;
     set->stack = stack;
+    list_init(&set->in_stack);
+    list_add_tail(&stack->interests, &set->in_stack);
     list_init(&set->members);
     list_init(&set->candidates);
     return set;
@@ -75,7 +78,16 @@ void weir_interest_destroy(struct weir_interest *interest)
         return;
     while ((node = list_first(&interest->members)))
         member_free(LIST_ENTRY(node, struct member, in_set));
+    list_remove(&interest->in_stack);
     alloc_put(&interest->stack->alloc, interest, sizeof(*interest));
+}
+
+void interest_done(struct weir_stack *stack)
+{
+    struct list_node *node;
+
+    while ((node = list_first(&stack->interests)))
+        weir_interest_destroy(LIST_ENTRY(node, struct weir_interest, in_stack));
 }
 
 void interest_leave(struct socket *socket)

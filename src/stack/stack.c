@@ -76,6 +76,7 @@ static void init_parts(struct weir_stack *stack)
     table_init(&stack->udp_ports, alloc);
     list_init(&stack->dirty);
     list_init(&stack->events);
+    list_init(&stack->interests);
     list_init(&stack->half_open_age);
     list_init(&stack->time_wait_age);
     stack->tcp_context = (struct tcp_context){
@@ -172,6 +173,7 @@ void weir_stack_destroy(struct weir_stack *stack)
 
     if (!stack)
         return;
+    interest_done(stack);
     free_sockets(stack);
     free_flows(stack);
     alloc_put(&stack->alloc, stack->blocked,

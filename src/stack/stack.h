@@ -150,6 +150,7 @@ struct weir_stack {
     uint32_t socket_slots, socket_count, lowest_free;
     struct table ports, udp_ports;
     struct list_node events;
+    struct list_node interests; /* sets */
     struct socket *raw[256];
     uint16_t next_echo_id;
     uint32_t port_counter;
@@ -223,6 +224,8 @@ void settings_release(struct weir_stack *stack, struct socket *socket);
 void interest_note(struct socket *socket, uint32_t events);
 /* Takes it out of all of them. */
 void interest_leave(struct socket *socket);
+/* Destroys all sets of the stack. */
+void interest_done(struct weir_stack *stack);
 
 /* dgram.c */
 void dgram_deliver(struct weir_stack *stack, const struct net_packet *packet);

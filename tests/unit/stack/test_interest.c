@@ -444,6 +444,19 @@ static void many_members(void **state)
     self_done(&self);
 }
 
+/* Sets that are left, with members, go with the stack; its budget must come out even. */
+static void left_with_the_stack(void **state)
+{
+    struct talk *t = talk_create(NULL);
+    int s = talk_establish_passive(t);
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(
+            weir_interest_set(weir_interest_create(t->stack), s, WEIR_IN | WEIR_OUT, 0, 0), 0);
+    talk_destroy(t);
+}
+
 static void no_memory(void **state)
 {
     struct counted counted = {.refuse_after = UINT64_MAX};
@@ -730,6 +743,7 @@ int main(void)
         cmocka_unit_test(listeners_and_datagrams),
         cmocka_unit_test(everybody_has_a_turn),
         cmocka_unit_test(many_members),
+        cmocka_unit_test(left_with_the_stack),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(against_the_model),
     };
