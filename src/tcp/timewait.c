@@ -11,6 +11,7 @@
  *   SYN     with a number beyond RCV.NXT may open the connection again [MAY-2]; else an ACK
  *   FIN     acknowledged, and the clock starts again [MUST-13, U-18]
  *   data    acknowledged
+ *   no ACK  dropped if it lies in the window [U-13]
  *   an ACK  falls silent: two ends in TIME-WAIT must not talk for ever [U-30] */
 
 #include <tcp/timewait.h>
@@ -36,6 +37,15 @@ void tcp_timewait_refuse(const struct tcp_timewait *record, struct tcp_reply *re
     };
 }
 
+/* RFC 9293 3.10.7.4 [U-13]: the ACK is asked for only where the sequence number is acceptable. */
+static bool lacks_ack(const struct tcp_timewait *record, const struct weir_tcp_settings *settings,
+                      const struct tcp_segment *segment)
+{
+    if (segment->flags & (TCP_ACK | TCP_SYN) || segment->seq - record->rcv_nxt >= record->window)
+        return false;
+    return !(segment->flags & TCP_FIN) || !settings->accept_bare_fin;
+}
+
 enum tcp_timewait_verdict tcp_timewait_input(struct tcp_timewait *record,
                                              const struct weir_tcp_settings *settings,
                                              const struct tcp_segment *segment, weir_time now,
@@ -55,7 +65,7 @@ enum tcp_timewait_verdict tcp_timewait_input(struct tcp_timewait *record,
         *drop = WEIR_DROP_NONE;
         return TCP_TIMEWAIT_REOPEN;
     }
-    if (!tcp_segment_length(segment))
+    if (!tcp_segment_length(segment) || lacks_ack(record, settings, segment))
         return TCP_TIMEWAIT_KEEP;
     if ((segment->flags & TCP_FIN) && segment->seq + tcp_segment_length(segment) == record->rcv_nxt)
         record->deadline = now + 2 * settings->msl;

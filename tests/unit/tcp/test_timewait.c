@@ -23,7 +23,7 @@ struct verdict_row {
 #define A TCP_ACK
 
 /* clang-format off */
-/* RFC 9293 3.10.7.4 [U-18, U-20, U-30], 3.6.1 [MAY-2]; RFC 1337 3 */
+/* RFC 9293 3.10.7.4 [U-13, U-18, U-20, U-30], 3.6.1 [MAY-2]; RFC 1337 3 */
 static const struct verdict_row rows[] = {
     {TCP_FIN | A,  -1, 0, KEEP, true, true, false},
     {TCP_FIN | A,  -5, 4, KEEP, true, true, false},
@@ -33,6 +33,11 @@ static const struct verdict_row rows[] = {
     {0,             0, 0, KEEP, false, false, false},
     {TCP_PSH | A,  -9, 9, KEEP, true, false, false},
     {TCP_PSH | A,   0, 9, KEEP, true, false, false},
+    {TCP_PSH,       0, 9, KEEP, false, false, false},
+    {TCP_FIN,       0, 0, KEEP, false, false, false},
+    {TCP_PSH,      76, 9, KEEP, false, false, false},
+    {TCP_PSH,      77, 9, KEEP, true, false, false},
+    {TCP_PSH,      -9, 9, KEEP, true, false, false},
     {TCP_RST,       0, 0, KEEP, false, false, false},
     {TCP_RST | A,   0, 0, KEEP, false, false, false},
     {TCP_RST,       5, 0, KEEP, false, false, false},
