@@ -211,7 +211,7 @@ static void heard(struct tcp_conn *conn, weir_time now)
     conn->keepalive_due = false;
     if (conn->snd_wnd || conn->snd_una == conn->snd_nxt)
         conn->probes = 0;
-    if (conn->settings->keepalive && !tcp_timer_is_running(conn, TCP_TIMER_KEEPALIVE))
+    if (conn->settings->keepalive) /* anew: after a probe it ran on the probes' interval */
         tcp_start_timer(conn, TCP_TIMER_KEEPALIVE, now + conn->settings->keepalive_idle);
 }
 

@@ -89,7 +89,7 @@ static void expire_keepalive(struct tcp_conn *conn, weir_time now)
     const struct weir_tcp_settings *settings = conn->settings;
     weir_time idle_end = conn->last_heard + settings->keepalive_idle;
 
-    if (!settings->keepalive)
+    if (!settings->keepalive || conn->state == WEIR_STATE_TIME_WAIT) /* nobody is waited for */
         return;
     if (conn->snd_una != conn->snd_nxt || now < idle_end) { /* [MUST-26] */
         tcp_start_timer(conn, TCP_TIMER_KEEPALIVE,

@@ -74,6 +74,23 @@ static void test_interval(void **state)
     talk_destroy(t);
 }
 
+/* RFC 9293 3.8.4 [MUST-27]: an answer starts the idle time anew, also where the probes' interval is
+ * the longer one. */
+static void test_idle_less_than_interval(void **state)
+{
+    struct talk *t = talk_create(NULL);
+    int s = talk_establish_passive(t);
+
+    (void)state;
+    enable(t, s, 10 * WEIR_SECOND, 75 * WEIR_SECOND, 3);
+    talk_mark(t);
+    talk_expect_at(t, 10e3, ". 0:0(0) ack 1 why keep-alive");
+    talk_in(t, ". 1:1(0) ack 1");
+    talk_expect_at(t, 20e3, ". 0:0(0) ack 1 why keep-alive");
+    talk_expect_at(t, 95e3, ". 0:0(0) ack 1 why keep-alive");
+    talk_destroy(t);
+}
+
 /* RFC 9293 3.8.4 [MUST-26]: not while data is out; what is heard starts the interval anew. */
 static void test_only_when_idle(void **state)
 {
@@ -138,6 +155,25 @@ static void test_answer(void **state)
     talk_destroy(t);
 }
 
+/* TIME-WAIT waits for nobody: no probe, and no error at the end. */
+static void test_not_in_time_wait(void **state)
+{
+    struct talk *t = talk_create(NULL);
+    int s = talk_establish_passive(t);
+
+    (void)state;
+    enable(t, s, 10 * WEIR_SECOND, 2 * WEIR_SECOND, 3);
+    assert_int_equal(weir_socket_shutdown(t->stack, s, WEIR_SHUT_WR), 0);
+    talk_out(t, "F. 1:1(0) ack 1");
+    talk_in(t, "F. 1:1(0) ack 2");
+    talk_out(t, ". 2:2(0) ack 2");
+    talk_in(t, ". 2:2(0) ack 2");
+    talk_advance(t, 59 * WEIR_SECOND);
+    talk_out_none(t);
+    talk_expect_state(t, s, TIME_WAIT);
+    talk_destroy(t);
+}
+
 /* A half-closed connection is kept alive as well. */
 static void test_in_close_wait(void **state)
 {
@@ -161,7 +197,8 @@ int main(void)
         cmocka_unit_test(test_off_by_default),   cmocka_unit_test(test_one_socket),
         cmocka_unit_test(test_interval),         cmocka_unit_test(test_only_when_idle),
         cmocka_unit_test(test_one_is_not_death), cmocka_unit_test(test_answer),
-        cmocka_unit_test(test_in_close_wait),
+        cmocka_unit_test(test_in_close_wait),    cmocka_unit_test(test_idle_less_than_interval),
+        cmocka_unit_test(test_not_in_time_wait),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
