@@ -189,6 +189,7 @@ int VListen(uint16_t port)
     socket = weir_socket(host, WEIR_TCP, 0);
     if (socket < 0)
         return fail(socket);
+    weir_setsockopt(host, socket, WEIR_SO_REUSEADDR, 1);
     error = weir_bind(host, socket, &local);
     if (error == 0)
         error = weir_listen(host, socket, BACKLOG);

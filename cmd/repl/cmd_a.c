@@ -13,8 +13,10 @@ static int open_listener(struct repl *repl, uint16_t port)
     struct weir_endpoint local = {weir_addr_any4(), port};
     struct weir_stack *stack = weir_host_lock(repl->host);
     int socket = weir_socket_open(stack, WEIR_TCP, 0);
-    int result = socket < 0 ? socket : weir_socket_bind(stack, socket, &local);
+    int result = socket < 0 ? socket : weir_socket_set(stack, socket, WEIR_SO_REUSEADDR, 1);
 
+    if (!result)
+        result = weir_socket_bind(stack, socket, &local);
     if (!result)
         result = weir_socket_listen(stack, socket, BACKLOG);
     if (result && socket >= 0)

@@ -410,7 +410,9 @@ void transfer_receive(struct repl *repl, const char *path, uint16_t port)
         return;
     stack = weir_host_lock(repl->host);
     socket = weir_socket_open(stack, WEIR_TCP, 0);
-    result = socket < 0 ? socket : weir_socket_bind(stack, socket, &local);
+    result = socket < 0 ? socket : weir_socket_set(stack, socket, WEIR_SO_REUSEADDR, 1);
+    if (!result)
+        result = weir_socket_bind(stack, socket, &local);
     if (!result)
         result = weir_socket_listen(stack, socket, 1);
     if (result && socket >= 0)

@@ -28,7 +28,7 @@ struct weir_tcp_settings {
     weir_time user_timeout; /* RFC 9293 3.10.8; 0: by R2 alone; WEIR_NEVER: never give up */
 
     weir_time msl;                /* TIME-WAIT lasts twice this */
-    weir_time fin_wait_2_timeout; /* of a socket that the application has closed */
+    weir_time fin_wait_2_timeout; /* of a socket that the application has closed; 0: RST at once */
     weir_time delayed_ack;        /* RFC 9293 3.8.6.3; 0: acknowledge every data segment at once */
     weir_time sws_override;       /* RFC 9293 3.8.6.2.1: 0.1..1 s (brown: 10 ms) */
     weir_time first_data_delay;   /* pause of an active opener before its first data; 0: none */
@@ -41,6 +41,10 @@ struct weir_tcp_settings {
     uint32_t receive_buffer; /* bytes */
     uint32_t window_max;     /* largest window offered and used, bytes */
     uint32_t ooo_ranges_max; /* out-of-order ranges kept per connection */
+    uint32_t notsent_lowat;  /* writable while fewer than half as many bytes wait to be sent for the
+                                first time; UINT32_MAX: however many */
+
+    weir_time defer_accept; /* a listener's handshakes that bring no data wait so long; 0: off */
 
     uint16_t mss_default; /* send MSS when the peer names none (536; brown: 1360) */
     uint16_t mss_max;     /* never larger than this in either direction; 0: as the MTU allows */

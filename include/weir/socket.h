@@ -30,12 +30,15 @@ int weir_socket_open(struct weir_stack *stack, enum weir_socket_kind kind, int p
 /* 64 bits that come back with each event of the socket; 0 at first. */
 int weir_socket_set_tag(struct weir_stack *stack, int socket, uint64_t tag);
 
-/* Local address (any, or one of ours) and port (0: chosen at connect or listen; UDP: now).
- * WEIR_EADDRINUSE, WEIR_EADDRNOTAVAIL, WEIR_EINVAL (already bound). RFC 9293 3.9.1.1 [MUST-43],
+/* Local address (any, or one of ours) and port (0: chosen at connect or listen, where Linux chooses it
+ * here; UDP: now). WEIR_EADDRINUSE: another socket is bound to the port, or a connection lives or is
+ * remembered (TIME-WAIT) on it; with WEIR_SO_REUSEADDR on both sides only a listener is in the way.
+ * WEIR_EADDRNOTAVAIL, WEIR_EINVAL (already bound). RFC 9293 3.9.1.1 [MUST-42, MUST-43],
  * RFC 1122 4.1.3.5 [768-5]. */
 int weir_socket_bind(struct weir_stack *stack, int socket, const struct weir_endpoint *local);
 
-/* Passive OPEN. `backlog` bounds connections that are complete and not accepted (1..65535; clamped).
+/* Passive OPEN. `backlog` bounds connections that are complete and not accepted (1..65535; clamped;
+ * Linux takes one more than it is told).
  * WEIR_EADDRINUSE if the port is listened on, WEIR_EISCONN in any state but CLOSED. */
 int weir_socket_listen(struct weir_stack *stack, int socket, int backlog);
 
@@ -59,11 +62,12 @@ enum weir_message_flags {
                                length is returned; in weir_message.flags: it was cut */
     WEIR_MSG_DONTWAIT = 16, /* the calls of host.h: this one does not block */
     WEIR_MSG_WAITALL = 32,  /* receive, the calls of host.h: wait for all that was asked for */
-    WEIR_MSG_EOR = 64,      /* send: later bytes are not put into the segment that ends here */
+    WEIR_MSG_EOR = 64,      /* send: later bytes are not put into the segment that ends here, which
+                               carries PSH */
 };
 
 /* Copies up to `length` bytes into the send buffer. Returns the count taken (less than `length` if
- * the buffer is full), WEIR_EAGAIN if none, WEIR_EPIPE after shutdown or close, WEIR_ENOTCONN, or
+ * the buffer is full), WEIR_EAGAIN if none, WEIR_EPIPE before connect and after shutdown or close, or
  * the error that ended the connection, once, and WEIR_EPIPE from then on. */
 long weir_socket_send(struct weir_stack *stack, int socket, const void *data, size_t length,
                       int flags);
@@ -89,7 +93,8 @@ struct weir_message {
     unsigned count;
     struct weir_datagram *datagram; /* datagram sockets: whom to, or whence; may be NULL */
     int flags;                      /* set by receiving: WEIR_MSG_TRUNC, or 0 */
-    int64_t queued;                 /* set by receiving with WEIR_TCP_INQ on: bytes left; else -1 */
+    int64_t queued;                 /* set by receiving with WEIR_TCP_INQ on: bytes left, 1 if only
+                                       the end of the stream is; else -1 */
 };
 
 /* As weir_socket_send and sendto, from the parts in their order; one datagram. Returns as they do. */
@@ -132,7 +137,9 @@ int weir_socket_remote(const struct weir_stack *stack, int socket, struct weir_e
 /* ---- Options ---------------------------------------------------------------------------------- */
 
 /* X(NAME, "what, unit, range"). Times are nanoseconds. Set before connect or listen, accepted
- * connections inherit; most may be changed at any time. */
+ * connections inherit; most may be changed at any time. What is "get only" is WEIR_ENOPROTOOPT to set.
+ * TCP_NOTSENT_LOWAT rules WEIR_OUT; what a write takes is ruled by SO_SNDBUF alone. SIOCOUTQ does not
+ * count a FIN. */
 /* clang-format off */
 #define WEIR_OPTIONS(X)                                                                            \
     X(SO_SNDBUF, "send buffer, bytes, 2048..64 MiB")                                               \
@@ -148,10 +155,10 @@ int weir_socket_remote(const struct weir_stack *stack, int socket, struct weir_e
     X(TCP_USER_TIMEOUT, "time; 0: by R2; WEIR_NEVER: never")                                       \
     X(TCP_DELAYED_ACK, "time, below 500 ms; 0: at once")                                           \
     X(TCP_NOTICES, "1: soft errors are reported (default); 0: not")                                \
-    X(TCP_SYNCNT, "retransmissions of our SYN, 1..127")                                            \
-    X(TCP_LINGER2, "time in FIN-WAIT-2 once closed; WEIR_NEVER: no limit")                         \
+    X(TCP_SYNCNT, "retransmissions of our SYN or SYN-ACK, 1..127")                                 \
+    X(TCP_LINGER2, "time in FIN-WAIT-2 once closed; 0: a RST at once; WEIR_NEVER: no limit")       \
     X(TCP_DEFER_ACCEPT, "listener: time that a connection without data waits to be accepted; 0: off") \
-    X(TCP_NOTSENT_LOWAT, "writable only below this many unsent bytes; UINT32_MAX: off")            \
+    X(TCP_NOTSENT_LOWAT, "writable below half of this many unsent bytes; UINT32_MAX: off")         \
     X(TCP_INQ, "1: recvmsg says how many bytes are left")                                          \
     X(SO_REUSEADDR, "1: bind although connections of an earlier listener live on")                 \
     X(SO_ERROR, "get only: the pending error, a positive number, or 0; taken by it")               \

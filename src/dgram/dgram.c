@@ -86,6 +86,18 @@ enum weir_drop dgram_push(struct dgram_queue *queue, struct alloc *alloc,
     return WEIR_DROP_NONE;
 }
 
+bool dgram_first(const struct dgram_queue *queue, struct weir_const_span *data,
+                 struct weir_datagram *info)
+{
+    const struct dgram *dgram = queue->first;
+
+    if (dgram == NULL)
+        return false;
+    *data = (struct weir_const_span){.data = dgram->data, .length = dgram->length};
+    *info = dgram->info;
+    return true;
+}
+
 long dgram_pop(struct dgram_queue *queue, struct alloc *alloc, void *data, size_t length,
                struct weir_datagram *info)
 {

@@ -23,6 +23,10 @@ void dgram_done(struct dgram_queue *queue, struct alloc *alloc);
 enum weir_drop dgram_push(struct dgram_queue *queue, struct alloc *alloc,
                           const struct weir_datagram *info, const void *data, size_t length);
 
+/* The oldest, where it lies: its bytes stay valid until the queue changes. False if there is none. */
+bool dgram_first(const struct dgram_queue *queue, struct weir_const_span *data,
+                 struct weir_datagram *info);
+
 /* Takes the oldest: copies at most `length` bytes, frees it. Returns its full length, or
  * WEIR_EAGAIN. *info may be NULL. */
 long dgram_pop(struct dgram_queue *queue, struct alloc *alloc, void *data, size_t length,

@@ -88,6 +88,7 @@ static void become_time_wait(struct weir_stack *stack, struct conn *conn)
     if (!record)
         return;
     record->flow.key = conn->flow.key;
+    record->is_reusable = socket->is_reusable;
     tcp_timewait_start(&record->record, &conn->tcp, stack->now);
     conn_free(stack, conn);
     if (!flow_add(stack, &record->flow, FLOW_TIME_WAIT)) {

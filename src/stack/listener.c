@@ -154,6 +154,8 @@ static enum weir_drop inflate(struct weir_stack *stack, struct half_open *half,
     socket->no_notices = listener->no_notices;
     socket->is_corked = conn->tcp.is_corked = listener->is_corked;
     socket->is_connected = true;
+    socket->is_reusable = listener->is_reusable;
+    socket->wants_queued = listener->wants_queued;
     socket->listener = listener;
     list_add_tail(&listener->binding->queue, &socket->accept);
     listener->binding->queued++;
@@ -177,6 +179,8 @@ enum weir_drop half_open_input(struct weir_stack *stack, struct half_open *half,
     verdict = tcp_halfopen_input(&half->record, settings, segment, &reply, &drop);
     if (verdict == TCP_HALFOPEN_INFLATE)
         return inflate(stack, half, segment);
+    if (verdict == TCP_HALFOPEN_DEFER)
+        tcp_halfopen_defer(&half->record, stack->now);
     if (verdict == TCP_HALFOPEN_FREE)
         half_open_free(stack, half);
     conn_reply(stack, &key, &reply, settings);
@@ -193,7 +197,7 @@ void half_open_expire(struct weir_stack *stack, struct half_open *half)
         half_open_free(stack, half);
         return;
     }
-    stack->counters.counter[WEIR_COUNT_RETRANSMISSIONS]++;
+    stack->counters.counter[WEIR_COUNT_RETRANSMISSIONS] += reply.flags != 0;
     conn_reply(stack, &half->flow.key, &reply, settings);
     wheel_start(stack->wheel, &half->flow.timer, half->record.deadline);
 }

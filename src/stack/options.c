@@ -10,6 +10,7 @@
 #define BUFFER_MAX (64 * 1024 * 1024)
 #define MSS_LEAST 88
 #define MSS_MOST 65495
+#define RETRIES_MAX 127
 
 const struct weir_tcp_settings *socket_settings(const struct weir_stack *stack,
                                                 const struct socket *socket)
@@ -61,6 +62,8 @@ static bool is_in_range(enum weir_option option, int64_t value)
     case WEIR_TCP_CORK:
     case WEIR_TCP_NOTICES:
     case WEIR_IP_RECVERR:
+    case WEIR_TCP_INQ:
+    case WEIR_SO_REUSEADDR:
         return value == 0 || value == 1;
     case WEIR_SO_LINGER:
         return value >= -1 && value <= INT32_MAX * WEIR_MS;
@@ -70,9 +73,15 @@ static bool is_in_range(enum weir_option option, int64_t value)
     case WEIR_TCP_KEEPINTVL:
         return value > 0 && value <= 32767 * WEIR_SECOND;
     case WEIR_TCP_KEEPCNT:
-        return value >= 1 && value <= 127;
+    case WEIR_TCP_SYNCNT:
+        return value >= 1 && value <= RETRIES_MAX;
     case WEIR_TCP_USER_TIMEOUT:
+    case WEIR_TCP_LINGER2:
         return value >= 0;
+    case WEIR_TCP_DEFER_ACCEPT:
+        return value >= 0 && value <= 65535 * WEIR_SECOND;
+    case WEIR_TCP_NOTSENT_LOWAT:
+        return value >= 1 && value <= UINT32_MAX;
     case WEIR_TCP_DELAYED_ACK:
         return value >= 0 && value < 500 * WEIR_MS; /* [MUST-40] */
     case WEIR_IP_TTL:
@@ -87,10 +96,25 @@ static bool is_in_range(enum weir_option option, int64_t value)
 
 static bool is_for(enum weir_option option, uint8_t kind)
 {
-    if (option == WEIR_IP_RECVERR)
+    switch (option) {
+    case WEIR_IP_RECVERR:
         return kind == WEIR_UDP;
-    return kind == WEIR_TCP || option == WEIR_IP_TTL || option == WEIR_IP_TOS ||
-           option == WEIR_SO_RCVBUF;
+    case WEIR_IP_TTL:
+    case WEIR_IP_TOS:
+    case WEIR_SO_RCVBUF:
+    case WEIR_SO_REUSEADDR:
+    case WEIR_SO_ERROR:
+    case WEIR_SIOCINQ:
+    case WEIR_SIOCOUTQ:
+        return true;
+    default:
+        return kind == WEIR_TCP;
+    }
+}
+
+static bool is_read_only(enum weir_option option)
+{
+    return option == WEIR_SO_ERROR || option == WEIR_SIOCINQ || option == WEIR_SIOCOUTQ;
 }
 
 static void set_setting(struct weir_tcp_settings *settings, enum weir_option option, int64_t value)
@@ -126,6 +150,19 @@ static void set_setting(struct weir_tcp_settings *settings, enum weir_option opt
     case WEIR_TCP_DELAYED_ACK:
         settings->delayed_ack = value;
         break;
+    case WEIR_TCP_SYNCNT: /* the number alone decides from now on */
+        settings->syn_r2_retries = (uint32_t)value;
+        settings->syn_r2_time = 0;
+        break;
+    case WEIR_TCP_LINGER2:
+        settings->fin_wait_2_timeout = value;
+        break;
+    case WEIR_TCP_DEFER_ACCEPT:
+        settings->defer_accept = value;
+        break;
+    case WEIR_TCP_NOTSENT_LOWAT:
+        settings->notsent_lowat = (uint32_t)value;
+        break;
     case WEIR_IP_TTL:
         settings->ttl = (uint8_t)value;
         break;
@@ -146,6 +183,11 @@ static void tell_connection(struct weir_stack *stack, struct conn *conn, enum we
     switch (option) {
     case WEIR_SO_SNDBUF:
         tcp->send_buffer = settings->send_buffer;
+        tcp_send_wake(tcp);
+        break;
+    case WEIR_TCP_NOTSENT_LOWAT:
+        tcp->want_out |= !tcp_send_is_writable(tcp);
+        tcp_send_wake(tcp);
         break;
     case WEIR_SO_RCVBUF: /* what was offered stays offered [SHLD-14] */
         tcp->receive_buffer = settings->receive_buffer;
@@ -166,6 +208,7 @@ static void tell_connection(struct weir_stack *stack, struct conn *conn, enum we
         break;
     }
     conn_mark(stack, conn);
+    conn_settle(stack, conn);
 }
 
 /* Options that are no settings. Returns false if `option` is one. */
@@ -186,6 +229,12 @@ static bool set_plain(struct weir_stack *stack, struct socket *socket, enum weir
         if (socket->kind != WEIR_TCP)
             socket->binding->datagrams.limit = (uint32_t)value;
         return socket->kind != WEIR_TCP;
+    case WEIR_TCP_INQ:
+        socket->wants_queued = value != 0;
+        return true;
+    case WEIR_SO_REUSEADDR:
+        socket->is_reusable = value != 0;
+        return true;
     case WEIR_TCP_CORK:
         socket->is_corked = value != 0;
         if (socket->conn) {
@@ -207,6 +256,8 @@ int weir_socket_set(struct weir_stack *stack, int number, enum weir_option optio
     if (!socket)
         return WEIR_EBADF;
     if (option >= WEIR_OPTION_COUNT || !is_for(option, socket->kind))
+        return WEIR_ENOPROTOOPT;
+    if (is_read_only(option))
         return WEIR_ENOPROTOOPT;
     if (!is_in_range(option, value))
         return WEIR_EINVAL;
@@ -244,6 +295,14 @@ static int64_t get_setting(const struct weir_tcp_settings *settings, enum weir_o
         return settings->user_timeout;
     case WEIR_TCP_DELAYED_ACK:
         return settings->delayed_ack;
+    case WEIR_TCP_SYNCNT:
+        return settings->syn_r2_retries;
+    case WEIR_TCP_LINGER2:
+        return settings->fin_wait_2_timeout;
+    case WEIR_TCP_DEFER_ACCEPT:
+        return settings->defer_accept;
+    case WEIR_TCP_NOTSENT_LOWAT:
+        return settings->notsent_lowat;
     case WEIR_IP_TTL:
         return settings->ttl;
     case WEIR_IP_TOS:
@@ -253,28 +312,70 @@ static int64_t get_setting(const struct weir_tcp_settings *settings, enum weir_o
     }
 }
 
+/* Options that are no settings. Returns false if `option` is one. */
+static bool get_plain(const struct socket *socket, enum weir_option option, int64_t *value)
+{
+    switch (option) {
+    case WEIR_SO_LINGER:
+        *value = socket->linger < 0 ? -1 : socket->linger * WEIR_MS;
+        return true;
+    case WEIR_TCP_NOTICES:
+        *value = !socket->no_notices;
+        return true;
+    case WEIR_TCP_CORK:
+        *value = socket->is_corked;
+        return true;
+    case WEIR_TCP_INQ:
+        *value = socket->wants_queued;
+        return true;
+    case WEIR_SO_REUSEADDR:
+        *value = socket->is_reusable;
+        return true;
+    case WEIR_IP_RECVERR:
+        *value = socket->binding->hears_errors;
+        return true;
+    case WEIR_SO_RCVBUF:
+        if (socket->kind != WEIR_TCP)
+            *value = socket->binding->datagrams.limit;
+        return socket->kind != WEIR_TCP;
+    case WEIR_TCP_MAXSEG:
+        if (socket->conn)
+            *value = socket->conn->tcp.cc.mss;
+        return socket->conn != NULL;
+    default:
+        return false;
+    }
+}
+
+/* What is asked of a socket's queues. */
+static int64_t get_state(struct socket *socket, enum weir_option option)
+{
+    struct weir_const_span first;
+    struct weir_datagram info;
+
+    if (option == WEIR_SO_ERROR)
+        return socket->kind == WEIR_TCP ? -stream_take_error(socket, 0) : -udp_take_error(socket);
+    if (socket->kind == WEIR_TCP)
+        return option == WEIR_SIOCINQ ? stream_unread(socket) : stream_unacknowledged(socket);
+    if (option == WEIR_SIOCINQ && dgram_first(&socket->binding->datagrams, &first, &info))
+        return (int64_t)first.length;
+    return 0;
+}
+
 int weir_socket_get(const struct weir_stack *stack, int number, enum weir_option option,
                     int64_t *value)
 {
-    const struct socket *socket = socket_get(stack, number);
+    struct socket *socket = socket_get(stack, number);
 
     if (!socket)
         return WEIR_EBADF;
     if (option >= WEIR_OPTION_COUNT || !is_for(option, socket->kind))
         return WEIR_ENOPROTOOPT;
-    if (option == WEIR_SO_LINGER)
-        *value = socket->linger < 0 ? -1 : socket->linger * WEIR_MS;
-    else if (option == WEIR_IP_RECVERR)
-        *value = socket->binding->hears_errors;
-    else if (option == WEIR_SO_RCVBUF && socket->kind != WEIR_TCP)
-        *value = socket->binding->datagrams.limit;
-    else if (option == WEIR_TCP_NOTICES)
-        *value = !socket->no_notices;
-    else if (option == WEIR_TCP_CORK)
-        *value = socket->is_corked;
-    else if (option == WEIR_TCP_MAXSEG && socket->conn)
-        *value = socket->conn->tcp.cc.mss;
-    else
+    if (socket->is_listening && (option == WEIR_SIOCINQ || option == WEIR_SIOCOUTQ))
+        return WEIR_EINVAL;
+    if (is_read_only(option))
+        *value = get_state(socket, option);
+    else if (!get_plain(socket, option, value))
         *value = get_setting(socket_settings(stack, socket), option);
     return 0;
 }

@@ -34,6 +34,7 @@ static const struct weir_tcp_settings base = {
     .receive_buffer = 65535,
     .window_max = 65535,
     .ooo_ranges_max = 256,
+    .notsent_lowat = UINT32_MAX,
     .mss_default = 536,
     .mss_min = 88,
     .send_mss_option = true,

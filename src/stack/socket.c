@@ -174,18 +174,54 @@ int weir_socket_set_tag(struct weir_stack *stack, int number, uint64_t tag)
 
 /* ---- Naming -------------------------------------------------------------------------------------------- */
 
-/* Two that stand on the same port clash if either stands on all addresses, or both on the same. */
-static bool is_port_taken(const struct weir_stack *stack, const struct socket *self,
+/* Two that stand on the same port meet if either stands on all addresses, or both on the same. */
+static bool do_meet(const struct weir_addr *a, const struct weir_addr *b)
+{
+    return weir_addr_is_any(a) || weir_addr_is_any(b) || weir_addr_equal(a, b);
+}
+
+/* Somebody is bound there, and they may not share: only if both may be reused, and it is no listener. */
+static bool is_port_bound(const struct weir_stack *stack, const struct socket *self,
                           const struct weir_endpoint *local)
 {
     struct table_node *node;
 
     for (node = table_find(&stack->ports, local->port); node; node = table_find_next(node)) {
         const struct binding *other = LIST_ENTRY(node, struct binding, port);
+        bool may_share =
+            self->is_reusable && other->socket->is_reusable && !other->socket->is_listening;
 
-        if (other->socket != self &&
-            (weir_addr_is_any(&other->local.addr) || weir_addr_is_any(&local->addr) ||
-             weir_addr_equal(&other->local.addr, &local->addr)))
+        if (other->socket != self && !may_share && do_meet(&other->local.addr, &local->addr))
+            return true;
+    }
+    return false;
+}
+
+static bool is_flow_reusable(struct flow *flow)
+{
+    switch ((enum flow_kind)flow->timer.owner) {
+    case FLOW_CONN:
+        return LIST_ENTRY(flow, struct conn, flow)->socket->is_reusable;
+    case FLOW_TIME_WAIT:
+        return LIST_ENTRY(flow, struct time_wait, flow)->is_reusable;
+    default: /* goes with its listener, which is bound */
+        return true;
+    }
+}
+
+/* A connection lives there, or is remembered, and does not share the port. Looks at every flow: binding
+ * to a port is no part of a packet's way. */
+static bool is_port_alive(const struct weir_stack *stack, const struct socket *self,
+                          const struct weir_endpoint *local)
+{
+    struct table_cursor cursor = {0};
+    struct table_node *node;
+
+    while ((node = table_next(&stack->flows, &cursor))) {
+        struct flow *flow = LIST_ENTRY(node, struct flow, node);
+
+        if (flow->key.lport == local->port && do_meet(&flow->key.local, &local->addr) &&
+            !(self->is_reusable && is_flow_reusable(flow)))
             return true;
     }
     return false;
@@ -204,7 +240,7 @@ int weir_socket_bind(struct weir_stack *stack, int number, const struct weir_end
     if (socket->kind == WEIR_UDP)
         return udp_bind(stack, socket, local);
     if (socket->kind == WEIR_TCP && local->port) {
-        if (is_port_taken(stack, socket, local))
+        if (is_port_bound(stack, socket, local) || is_port_alive(stack, socket, local))
             return WEIR_EADDRINUSE;
         if (!table_add(&stack->ports, &socket->binding->port, local->port))
             return WEIR_ENOMEM;
@@ -242,6 +278,9 @@ int weir_socket_listen(struct weir_stack *stack, int number, int backlog)
         if (error < 0)
             return error;
     }
+    /* Of several who share the port one may listen [MUST-41]. */
+    if (is_port_bound(stack, socket, &socket->binding->local))
+        return WEIR_EADDRINUSE;
     socket->binding->backlog = backlog < 1 ? 1 : (uint32_t)min_i64(backlog, BACKLOG_MAX);
     socket->is_listening = true;
     return 0;
@@ -408,7 +447,7 @@ static uint32_t stream_ready(const struct tcp_conn *tcp)
 
     if (tcp_recv_readable(tcp) || tcp->fin_received || tcp->rcv_shut || has_ended)
         ready |= WEIR_IN;
-    if (has_ended || tcp->fin_queued || (tcp_is_synchronised(tcp) && tcp_send_room(tcp)))
+    if (has_ended || tcp->fin_queued || (tcp_is_synchronised(tcp) && tcp_send_is_writable(tcp)))
         ready |= WEIR_OUT;
     if (tcp->fin_received || has_ended)
         ready |= WEIR_HUP;
@@ -437,15 +476,13 @@ int weir_socket_ready(const struct weir_stack *stack, int number)
 
 int weir_socket_take_error(struct weir_stack *stack, int number)
 {
-    int error;
-    struct conn *conn = stream_get(stack, number, &error);
     struct socket *socket = socket_get(stack, number);
 
-    if (socket && socket->kind == WEIR_UDP)
+    if (!socket)
+        return WEIR_EBADF;
+    if (socket->kind == WEIR_UDP)
         return udp_take_error(socket);
-    if (!conn)
-        return error == WEIR_ENOTCONN ? 0 : error;
-    return stream_take_error(&conn->tcp, 0);
+    return socket->kind == WEIR_TCP ? stream_take_error(socket, 0) : WEIR_EPROTOTYPE;
 }
 
 int weir_socket_take_notice(struct weir_stack *stack, int number)

@@ -73,6 +73,7 @@ struct time_wait {
     struct flow flow;
     struct list_node age;
     struct socket *socket; /* closed by the application; waits for this to end */
+    bool is_reusable;      /* its socket was */
     struct tcp_timewait record;
 };
 
@@ -117,7 +118,9 @@ struct socket {
     int32_t linger;             /* milliseconds; -1: off; 0: abort */
     uint8_t kind;               /* enum weir_socket_kind */
     bool is_listening, is_closed, is_connected, no_notices, is_corked;
-    int8_t error; /* UDP: pending */
+    bool is_reusable;  /* SO_REUSEADDR */
+    bool wants_queued; /* TCP_INQ */
+    int8_t error;      /* pending: UDP's, or a stream's that has no connection (else tcp_conn's) */
 };
 
 /* ---- The stack ----------------------------------------------------------------------------------------- */
@@ -210,8 +213,15 @@ void socket_ended(struct weir_stack *stack, struct socket *socket);
 /* stream.c */
 /* The connection of a stream socket; NULL: *error says why there is none. */
 struct conn *stream_get(const struct weir_stack *stack, int number, int *error);
-/* The error that ended the connection, told once; then `otherwise`. */
-int stream_take_error(struct tcp_conn *tcp, int otherwise);
+/* The error that ended the connection, or that the socket has without one, told once; then
+ * `otherwise`. */
+int stream_take_error(struct socket *socket, int otherwise);
+/* Reads into `to`; with WEIR_MSG_PEEK `offset` bytes further on. `flags`: as for recvmsg. */
+long stream_recv(struct weir_stack *stack, int number, const struct weir_span *to, size_t offset,
+                 int flags);
+/* Bytes that can be read; those that were queued and are not acknowledged. */
+uint32_t stream_unread(const struct socket *socket);
+uint32_t stream_unacknowledged(const struct socket *socket);
 
 /* options.c */
 const struct weir_tcp_settings *socket_settings(const struct weir_stack *stack,
@@ -249,8 +259,8 @@ void udp_deliver(struct weir_stack *stack, const struct net_packet *packet);
 void udp_icmp_error(struct weir_stack *stack, const struct net_packet *packet,
                     const struct net_icmp_error *error);
 int udp_take_error(struct socket *socket); /* 0, or the pending error, once */
-long udp_sendto(struct weir_stack *stack, struct socket *socket,
-                const struct weir_const_span *data, const struct weir_datagram *to);
+long udp_sendto(struct weir_stack *stack, struct socket *socket, const struct weir_const_span *data,
+                const struct weir_datagram *to);
 
 /* control.c */
 /* Whoever waits for a link plans anew: there may be another way now. */

@@ -25,18 +25,31 @@ struct conn *stream_get(const struct weir_stack *stack, int number, int *error)
     return socket->conn;
 }
 
-int stream_take_error(struct tcp_conn *tcp, int otherwise)
+int stream_take_error(struct socket *socket, int otherwise)
 {
-    int error = tcp->error;
+    int8_t *pending = socket->conn ? &socket->conn->tcp.error : &socket->error;
+    int error = *pending;
 
-    tcp->error = 0;
+    *pending = 0;
     return error ? error : otherwise;
 }
 
-static int check_send(struct tcp_conn *tcp)
+uint32_t stream_unread(const struct socket *socket)
 {
+    return socket->conn ? tcp_recv_readable(&socket->conn->tcp) : 0;
+}
+
+uint32_t stream_unacknowledged(const struct socket *socket)
+{
+    return socket->conn ? tcp_send_queued(&socket->conn->tcp) : 0;
+}
+
+static int check_send(struct socket *socket)
+{
+    struct tcp_conn *tcp = &socket->conn->tcp;
+
     if (tcp->state == WEIR_STATE_CLOSED)
-        return stream_take_error(tcp, WEIR_EPIPE);
+        return stream_take_error(socket, WEIR_EPIPE);
     if (tcp->fin_queued)
         return WEIR_EPIPE;
     if (!tcp_is_synchronised(tcp)) {
@@ -52,9 +65,10 @@ long weir_send_begin(struct weir_stack *stack, int number, size_t want, struct w
     struct conn *conn = stream_get(stack, number, &error);
     uint32_t room, length;
 
-    if (!conn)
-        return error;
-    error = check_send(&conn->tcp);
+    if (!conn) /* never connected is like no longer connected */
+        return error == WEIR_ENOTCONN ? stream_take_error(socket_get(stack, number), WEIR_EPIPE)
+                                      : error;
+    error = check_send(conn->socket);
     if (error < 0)
         return error;
     room = (uint32_t)min_size(tcp_send_room(&conn->tcp), want);
@@ -84,11 +98,13 @@ int weir_send_commit(struct weir_stack *stack, int number, size_t length, int fl
     conn->socket->lent_out = 0;
     if (!length)
         return 0;
-    error = check_send(&conn->tcp); /* it may have been closed since the span was lent */
+    error = check_send(conn->socket); /* it may have been closed since the span was lent */
     if (error < 0)
         return error;
     tcp_send_commit(&conn->tcp, (uint32_t)length, (flags & WEIR_MSG_MORE) != 0,
                     (flags & WEIR_MSG_OOB) != 0);
+    if (flags & WEIR_MSG_EOR)
+        tcp_marks_add(&conn->tcp);
     conn_mark(stack, conn);
     return 0;
 }
@@ -107,31 +123,41 @@ long weir_socket_send(struct weir_stack *stack, int number, const void *data, si
             break;
         memcpy(span.data, from + sent, (size_t)lent);
         sent += (size_t)lent;
-        /* Only the end of what was asked for is urgent, and only its last byte ends the message. */
+        /* Only the last byte is urgent, or ends a record. */
         weir_send_commit(stack, number, (size_t)lent,
-                         sent == length ? flags : flags & ~(int)WEIR_MSG_OOB);
+                         sent == length ? flags : flags & ~(int)(WEIR_MSG_OOB | WEIR_MSG_EOR));
     } while (sent < length);
     if (sent && sent < length && lent == WEIR_EAGAIN)
         return (long)sent;
     return sent ? (long)sent : lent;
 }
 
-long weir_recv_peek(struct weir_stack *stack, int number, struct weir_const_span *span)
+/* What can be read, `offset` bytes on. */
+static long peek(struct weir_stack *stack, int number, size_t offset, struct weir_const_span *span)
 {
     int error;
     struct conn *conn = stream_get(stack, number, &error);
     uint32_t length;
 
     if (!conn)
-        return error;
-    span->data = tcp_recv_peek(&conn->tcp, &length);
+        return error == WEIR_ENOTCONN ? stream_take_error(socket_get(stack, number), error) : error;
+    span->data = tcp_recv_peek(&conn->tcp, (uint32_t)min_size(offset, UINT32_MAX), &length);
     span->length = length;
-    conn->socket->lent_in = length;
     if (length)
         return (long)length;
     if (conn->tcp.state == WEIR_STATE_CLOSED)
-        return stream_take_error(&conn->tcp, 0);
+        return stream_take_error(conn->socket, 0);
     return conn->tcp.fin_received || conn->tcp.rcv_shut ? 0 : WEIR_EAGAIN;
+}
+
+long weir_recv_peek(struct weir_stack *stack, int number, struct weir_const_span *span)
+{
+    long lent = peek(stack, number, 0, span);
+    struct socket *socket = socket_get(stack, number);
+
+    if (socket)
+        socket->lent_in = lent > 0 ? (uint32_t)lent : 0;
+    return lent;
 }
 
 int weir_recv_consume(struct weir_stack *stack, int number, size_t length)
@@ -150,27 +176,38 @@ int weir_recv_consume(struct weir_stack *stack, int number, size_t length)
     return 0;
 }
 
-long weir_socket_recv(struct weir_stack *stack, int number, void *data, size_t length)
+long stream_recv(struct weir_stack *stack, int number, const struct weir_span *to, size_t offset,
+                 int flags)
 {
-    uint8_t *to = data;
-    size_t got = 0;
+    bool is_peek = (flags & WEIR_MSG_PEEK) != 0;
     struct weir_const_span span;
+    size_t got = 0;
     long lent = 0;
 
-    if (!length)
+    if (!to->length)
         return socket_get(stack, number) ? 0 : WEIR_EBADF;
-    while (got < length) {
+    while (got < to->length) {
         size_t take;
 
-        lent = weir_recv_peek(stack, number, &span);
+        lent = is_peek ? peek(stack, number, offset + got, &span)
+                       : weir_recv_peek(stack, number, &span);
         if (lent <= 0)
             break;
-        take = min_size((size_t)lent, length - got);
-        memcpy(to + got, span.data, take);
-        weir_recv_consume(stack, number, take);
+        take = min_size((size_t)lent, to->length - got);
+        if (!(flags & WEIR_MSG_TRUNC))
+            memcpy(to->data + got, span.data, take);
+        if (!is_peek)
+            weir_recv_consume(stack, number, take);
         got += take;
     }
     return got ? (long)got : lent;
+}
+
+long weir_socket_recv(struct weir_stack *stack, int number, void *data, size_t length)
+{
+    const struct weir_span to = {.data = data, .length = length};
+
+    return stream_recv(stack, number, &to, 0, 0);
 }
 
 long weir_socket_urgent_left(const struct weir_stack *stack, int number)

@@ -87,6 +87,7 @@ static void free_send_side(struct tcp_conn *conn)
     ring_init(&conn->snd_ring);
     records_done(&conn->records, conn->context->alloc);
     records_init(&conn->records);
+    tcp_marks_free(conn);
 }
 
 static void free_receive_side(struct tcp_conn *conn)
@@ -162,9 +163,11 @@ void tcp_inflate(struct tcp_conn *conn, const struct tcp_halfopen *record, uint3
     tcp_set_mms(conn, mms);
     conn->stalled_since = record->started;
     conn->last_heard = now;
-    conn->syn_timed_out = record->retries > 0;
+    conn->syn_timed_out = record->is_timed_out;
     tcp_set_state(conn, WEIR_STATE_SYN_RECEIVED);
-    if (!record->is_repeated)
+    if (record->rtt_us)
+        tcp_rtt_sample(conn, record->rtt_us * WEIR_US);
+    else if (!record->is_repeated)
         tcp_rtt_sample(conn, now - record->started);
 }
 
@@ -235,8 +238,12 @@ void tcp_start_orphan_timer(struct tcp_conn *conn, weir_time now)
 {
     weir_time timeout = conn->settings->fin_wait_2_timeout;
 
-    if (conn->state == WEIR_STATE_FIN_WAIT_2 && conn->is_orphan && timeout != WEIR_NEVER)
+    if (conn->state != WEIR_STATE_FIN_WAIT_2 || !conn->is_orphan || timeout == WEIR_NEVER)
+        return;
+    if (timeout > 0)
         tcp_start_timer(conn, TCP_TIMER_STATE, now + timeout);
+    else
+        tcp_abort(conn);
 }
 
 void tcp_close_send(struct tcp_conn *conn, weir_time now)

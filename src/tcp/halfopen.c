@@ -13,6 +13,10 @@
  * SYN-ACK again. Data on a SYN is not taken; its sender will repeat it. The SYN-ACK is repeated with
  * the back-off and the limits of an active SYN (RFC 9293 3.8.3).
  *
+ * With defer_accept the bare ACK that completes the handshake only leaves a note: no connection is made
+ * and no SYN-ACK repeated until data comes. The first time-out past defer_accept ends the patience: the
+ * SYN-ACK is repeated, and its ACK makes a connection without data.
+ *
  * The ACKs that answer what cannot be accepted are rationed (challenge_acks_per_second of them between
  * two SYN-ACKs): two spoofed SYNs can make records of two listeners face each other, and each would
  * refuse the other's refusals until both records die. */
@@ -111,6 +115,11 @@ static void refuse_unacceptable(struct tcp_halfopen *record,
         reply_ack(record, settings, WEIR_WHY_DUPLICATE_ACK, reply, drop);
 }
 
+static bool is_bare_ack(const struct tcp_halfopen *record, const struct tcp_segment *segment)
+{
+    return segment->seq + tcp_segment_length(segment) == record->irs + 1;
+}
+
 enum tcp_halfopen_verdict tcp_halfopen_input(struct tcp_halfopen *record,
                                              const struct weir_tcp_settings *settings,
                                              const struct tcp_segment *segment,
@@ -138,21 +147,32 @@ enum tcp_halfopen_verdict tcp_halfopen_input(struct tcp_halfopen *record,
         return TCP_HALFOPEN_KEEP;
     }
     if (segment->ack == record->iss + 1)
-        return TCP_HALFOPEN_INFLATE;
+        return settings->defer_accept > 0 && !record->is_defer_over && is_bare_ack(record, segment)
+                   ? TCP_HALFOPEN_DEFER
+                   : TCP_HALFOPEN_INFLATE;
     *drop = WEIR_DROP_TCP_BAD_ACK; /* [U-11] */
     *reply = (struct tcp_reply){.seq = segment->ack, .flags = TCP_RST, .why = WEIR_WHY_RST};
     return TCP_HALFOPEN_KEEP;
+}
+
+void tcp_halfopen_defer(struct tcp_halfopen *record, weir_time now)
+{
+    if (!record->is_acked && !record->is_repeated)
+        record->rtt_us =
+            (uint32_t)min_i64(max_i64((now - record->started) / WEIR_US, 1), UINT32_MAX);
+    record->is_acked = true;
 }
 
 enum tcp_halfopen_verdict tcp_halfopen_expire(struct tcp_halfopen *record,
                                               const struct weir_tcp_settings *settings,
                                               weir_time now, struct tcp_reply *reply)
 {
+    bool is_patient = record->is_acked && !record->is_defer_over;
     weir_time rto = settings->rto_initial;
     unsigned i;
 
     reply->flags = 0;
-    if (record->retries >= settings->syn_r2_retries &&
+    if (record->retries >= settings->syn_r2_retries && !is_patient &&
         now - record->started >= settings->syn_r2_time)
         return TCP_HALFOPEN_FREE;
     if (record->retries < UINT8_MAX)
@@ -161,6 +181,11 @@ enum tcp_halfopen_verdict tcp_halfopen_expire(struct tcp_halfopen *record,
     for (i = 0; i < record->retries && rto < settings->rto_max; i++)
         rto *= 2;
     record->deadline = now + min_i64(rto, settings->rto_max);
+    if (now - record->started >= settings->defer_accept)
+        record->is_defer_over = true;
+    if (record->is_acked && !record->is_defer_over)
+        return TCP_HALFOPEN_KEEP;
+    record->is_timed_out |= !record->is_acked;
     repeat_syn_ack(record, settings, reply);
     return TCP_HALFOPEN_KEEP;
 }

@@ -8,12 +8,16 @@
 
 struct tcp_halfopen {
     weir_seq irs, iss;
-    uint32_t window;   /* what our SYN-ACK offers */
-    uint16_t peer_mss; /* 0: the peer named none */
-    uint16_t our_mss;  /* what our SYN-ACK names, whether or not the option is sent */
-    uint8_t retries;   /* SYN-ACKs sent again */
-    uint8_t refusals;  /* ACKs in answer to the unacceptable, since the last SYN-ACK */
-    bool is_repeated;  /* the SYN-ACK has left more than once: its answer is no RTT sample */
+    uint32_t window;        /* what our SYN-ACK offers */
+    uint16_t peer_mss;      /* 0: the peer named none */
+    uint16_t our_mss;       /* what our SYN-ACK names, whether or not the option is sent */
+    uint8_t retries;        /* SYN-ACKs sent again */
+    uint8_t refusals;       /* ACKs in answer to the unacceptable, since the last SYN-ACK */
+    bool is_repeated : 1;   /* the SYN-ACK has left more than once: its answer is no RTT sample */
+    bool is_timed_out : 1;  /* because nobody answered in time */
+    bool is_acked : 1;      /* it was answered; the listener wants data first */
+    bool is_defer_over : 1; /* and has waited long enough for that */
+    uint32_t rtt_us;        /* with is_acked: the sample; 0: none */
     weir_time started;
     weir_time deadline; /* next SYN-ACK, or the end */
 };
@@ -21,6 +25,7 @@ struct tcp_halfopen {
 enum tcp_halfopen_verdict {
     TCP_HALFOPEN_KEEP,    /* nothing, or a reply */
     TCP_HALFOPEN_INFLATE, /* the handshake is complete */
+    TCP_HALFOPEN_DEFER,   /* it is, but no data came: tcp_halfopen_defer comes next */
     TCP_HALFOPEN_FREE,    /* reset, or given up */
 };
 
@@ -39,7 +44,10 @@ enum tcp_halfopen_verdict tcp_halfopen_input(struct tcp_halfopen *record,
                                              const struct tcp_segment *segment,
                                              struct tcp_reply *reply, enum weir_drop *drop);
 
-/* At record->deadline: the SYN-ACK again, or FREE. */
+/* The peer's bare ACK waits in the record until data comes (settings' defer_accept). */
+void tcp_halfopen_defer(struct tcp_halfopen *record, weir_time now);
+
+/* At record->deadline: the SYN-ACK again, or FREE, or nothing while a bare ACK waits for data. */
 enum tcp_halfopen_verdict tcp_halfopen_expire(struct tcp_halfopen *record,
                                               const struct weir_tcp_settings *settings,
                                               weir_time now, struct tcp_reply *reply);

@@ -31,8 +31,8 @@ static struct tcp_run run_of(const struct tcp_conn *conn, enum tcp_run_kind kind
 
     if (kind != TCP_RUN_DATA)
         return run;
-    if (length && seq + length == conn->snd_end)
-        run.flags |= TCP_PSH; /* RFC 9293 3.9.1.2 [MUST-61] */
+    if (length && tcp_marks_after(conn, seq + length - 1) == seq + length)
+        run.flags |= TCP_PSH; /* the end, or that of a record: RFC 9293 3.9.1.2 [MUST-61] */
     return run;
 }
 
@@ -58,7 +58,7 @@ static struct tcp_run plan_opening(const struct tcp_conn *conn)
 static struct tcp_run retransmission(const struct tcp_conn *conn, weir_seq seq, enum weir_why why)
 {
     uint32_t edge = conn->snd_una + conn->snd_wnd - seq;
-    uint32_t length = min_u32(conn->snd_end - seq, min_u32(conn->cc.mss, edge));
+    uint32_t length = min_u32(tcp_marks_after(conn, seq) - seq, min_u32(conn->cc.mss, edge));
     struct tcp_run run;
 
     if (seq_gt(seq, conn->snd_end)) /* the FIN alone is out */
@@ -148,7 +148,8 @@ static struct tcp_run new_data(const struct tcp_conn *conn, uint32_t length, enu
 static struct tcp_run plan_new_data(const struct tcp_conn *conn, const struct tcp_env *env)
 {
     uint32_t mss = conn->cc.mss;
-    uint32_t available = conn->snd_end - conn->snd_nxt;
+    weir_seq end = tcp_marks_after(conn, conn->snd_nxt);
+    uint32_t available = end - conn->snd_nxt;
     uint32_t usable = tcp_usable_window(conn);
     uint32_t room = cwnd_room(conn);
     uint32_t length, full;
@@ -168,8 +169,8 @@ static struct tcp_run plan_new_data(const struct tcp_conn *conn, const struct tc
     if (length > env->quantum && env->quantum >= mss)
         length = env->quantum - env->quantum % mss;
     full = length - length % mss;
-    if (full == length)
-        return new_data(conn, full, WEIR_WHY_DATA);
+    if (full == length || (length == available && end != conn->snd_end)) /* it never grows */
+        return new_data(conn, length, WEIR_WHY_DATA);
     why = judge_small(conn, length - full, available - full, tcp_flight(conn) + full);
     if (why == WEIR_WHY_DATA)
         return new_data(conn, length, conn->sws_override ? WEIR_WHY_SWS_OVERRIDE : why);
@@ -302,6 +303,8 @@ static void sent_data(struct tcp_conn *conn, const struct tcp_run *run, uint32_t
     if (seq_gt(end, conn->snd_nxt)) {
         record_new(conn, end, now);
         conn->snd_nxt = end;
+        if (conn->settings->notsent_lowat != UINT32_MAX)
+            tcp_send_wake(conn);
     }
     conn->last_sent = now;
     if (run->why == WEIR_WHY_PROBE) {

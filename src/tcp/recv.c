@@ -266,14 +266,14 @@ void tcp_recv_fin(struct tcp_conn *conn, const struct tcp_segment *segment, weir
         take_fin(conn, now);
 }
 
-const uint8_t *tcp_recv_peek(const struct tcp_conn *conn, uint32_t *length)
+const uint8_t *tcp_recv_peek(const struct tcp_conn *conn, uint32_t offset, uint32_t *length)
 {
     uint32_t readable = tcp_recv_readable(conn);
 
     *length = 0;
-    if (!readable)
+    if (offset >= readable)
         return NULL;
-    return ring_span(&conn->rcv_ring, 0, readable, length);
+    return ring_span(&conn->rcv_ring, offset, readable - offset, length);
 }
 
 void tcp_recv_consume(struct tcp_conn *conn, uint32_t length)

@@ -38,6 +38,26 @@ uint32_t tcp_send_room(const struct tcp_conn *conn)
     return queued < conn->send_buffer ? conn->send_buffer - queued : 0;
 }
 
+uint32_t tcp_send_unsent(const struct tcp_conn *conn)
+{
+    int32_t unsent = seq_diff(conn->snd_end, conn->snd_nxt); /* -1 once our FIN is out */
+
+    return unsent > 0 ? (uint32_t)unsent : 0;
+}
+
+/* Half of the limit: whoever fills up to it is not woken by each segment that leaves. */
+static bool is_below_lowat(const struct tcp_conn *conn)
+{
+    uint32_t limit = conn->settings->notsent_lowat;
+
+    return limit == UINT32_MAX || tcp_send_unsent(conn) < limit / 2 + (limit & 1);
+}
+
+bool tcp_send_is_writable(const struct tcp_conn *conn)
+{
+    return tcp_send_room(conn) > 0 && is_below_lowat(conn);
+}
+
 uint32_t tcp_flight(const struct tcp_conn *conn)
 {
     return conn->snd_nxt - conn->snd_una;
@@ -75,6 +95,7 @@ void tcp_send_commit(struct tcp_conn *conn, uint32_t length, bool more, bool urg
 {
     conn->snd_end += length;
     conn->more_coming = more;
+    conn->want_out |= !is_below_lowat(conn);
     if (urgent && length) { /* RFC 9293 3.8.5 [MUST-62]: one past the last urgent byte */
         conn->snd_up = conn->snd_end;
         conn->is_urgent_out = true;
@@ -118,11 +139,12 @@ static bool sample_rtt(struct tcp_conn *conn, weir_seq ack, weir_time now)
 }
 
 /* Room for a quarter of the buffer, or for everything: less would wake the writer for crumbs. */
-static void wake_writer(struct tcp_conn *conn)
+void tcp_send_wake(struct tcp_conn *conn)
 {
     uint32_t room = tcp_send_room(conn);
 
-    if (!conn->want_out || (room < conn->send_buffer / 4 && tcp_send_queued(conn)))
+    if (!conn->want_out || !tcp_is_synchronised(conn) || !is_below_lowat(conn) ||
+        (room < conn->send_buffer / 4 && tcp_send_queued(conn)))
         return;
     conn->want_out = false;
     conn->events |= WEIR_OUT;
@@ -144,8 +166,9 @@ void tcp_send_acked(struct tcp_conn *conn, weir_seq ack, weir_time now)
     conn->bytes_acked += data;
     if (conn->is_urgent_out && seq_leq(conn->snd_up, ack))
         conn->is_urgent_out = false;
+    tcp_marks_acked(conn, ack);
     restart_timers(conn, now);
-    wake_writer(conn);
+    tcp_send_wake(conn);
 }
 
 void tcp_send_window(struct tcp_conn *conn, const struct tcp_segment *segment, weir_time now)

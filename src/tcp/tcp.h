@@ -90,6 +90,12 @@ enum tcp_timer {
     TCP_TIMER_COUNT
 };
 
+/* Ends of records in the send buffer (MSG_EOR), oldest first: a circular array. */
+struct tcp_marks {
+    uint32_t first, count, capacity; /* capacity: a power of two */
+    weir_seq at[];
+};
+
 /* How loss recovery stands (RFC 5681, RFC 6582). */
 enum tcp_phase {
     TCP_OPEN,     /* nothing is known to be lost */
@@ -138,7 +144,8 @@ struct tcp_conn {
     bool sws_override : 1; /* a small segment may leave */
     bool rst_due : 1;      /* only a RST is left to send */
     bool is_holding : 1;   /* pausing before the first data */
-    bool want_out : 1;     /* the application found the send buffer full */
+    bool want_out : 1;     /* the application found the send buffer full, or filled it so far that
+                                  it is not writable */
     bool is_corked : 1;
     bool more_coming : 1;   /* the last write said so */
     bool is_urgent_out : 1; /* snd_up is ahead of snd_una */
@@ -157,6 +164,7 @@ struct tcp_conn {
     struct ring rcv_ring; /* offset 0 is rcv_read */
     struct ranges ooo;    /* received beyond rcv_nxt */
     struct records records;
+    struct tcp_marks *marks; /* NULL: none */
 
     struct weir_cc cc;
     const struct weir_cc_ops *cc_ops;
@@ -220,7 +228,8 @@ void tcp_enter_established(struct tcp_conn *conn, weir_time now);
  * congestion window falls back to the restart window (RFC 5681 4.1). */
 void tcp_resume(struct tcp_conn *conn, weir_time now);
 
-/* FIN-WAIT-2 of a socket that nobody holds any more does not last for ever. */
+/* FIN-WAIT-2 of a socket that nobody holds any more does not last for ever; with a time of 0 it ends
+ * at once, by a RST. */
 void tcp_start_orphan_timer(struct tcp_conn *conn, weir_time now);
 
 /* Asserts that RFC 9293 figure 5 knows the transition. */
@@ -326,9 +335,16 @@ weir_seq tcp_isn(uint64_t digest, weir_time now);
 /* First sequence number in the send ring. */
 weir_seq tcp_send_base(const struct tcp_conn *conn);
 
-/* Bytes queued (sent or not), and room for more. */
+/* Bytes queued (sent or not), room for more, and bytes never sent yet. */
 uint32_t tcp_send_queued(const struct tcp_conn *conn);
 uint32_t tcp_send_room(const struct tcp_conn *conn);
+uint32_t tcp_send_unsent(const struct tcp_conn *conn);
+
+/* There is room, and not too much is unsent (settings' notsent_lowat). */
+bool tcp_send_is_writable(const struct tcp_conn *conn);
+
+/* Room or limits have changed: WEIR_OUT, if a writer waits for that and it is worth it. */
+void tcp_send_wake(struct tcp_conn *conn);
 
 /* Bytes (SYN and FIN counted) that are out and not acknowledged: RFC 5681's FlightSize. */
 uint32_t tcp_flight(const struct tcp_conn *conn);
@@ -344,6 +360,18 @@ void tcp_send_commit(struct tcp_conn *conn, uint32_t length, bool more, bool urg
 /* From input: SEG.ACK = ack acknowledges new data / everything a segment says of the window. */
 void tcp_send_acked(struct tcp_conn *conn, weir_seq ack, weir_time now);
 void tcp_send_window(struct tcp_conn *conn, const struct tcp_segment *segment, weir_time now);
+
+/* ---- marks.c --------------------------------------------------------------------------------------- */
+
+/* What is queued ends a record: no segment crosses this point. Without memory it is forgotten. */
+void tcp_marks_add(struct tcp_conn *conn);
+
+/* Where a segment that starts at `seq` must end at the latest: the first mark beyond it, or snd_end. */
+weir_seq tcp_marks_after(const struct tcp_conn *conn, weir_seq seq);
+
+/* Forgets those up to `ack`; all. */
+void tcp_marks_acked(struct tcp_conn *conn, weir_seq ack);
+void tcp_marks_free(struct tcp_conn *conn);
 
 /* Right edge minus snd_nxt, never negative [MUST-34]. */
 uint32_t tcp_usable_window(const struct tcp_conn *conn);
@@ -366,9 +394,10 @@ bool tcp_recv_land(struct tcp_conn *conn, struct tcp_segment *segment);
 enum weir_drop tcp_recv_text(struct tcp_conn *conn, struct tcp_segment *segment, weir_time now);
 void tcp_recv_fin(struct tcp_conn *conn, const struct tcp_segment *segment, weir_time now);
 
-/* Bytes that can be read; the first span of them; taking them off. */
+/* Bytes that can be read; a span of them, `offset` bytes on (NULL: there are not so many); taking
+ * them off. */
 uint32_t tcp_recv_readable(const struct tcp_conn *conn);
-const uint8_t *tcp_recv_peek(const struct tcp_conn *conn, uint32_t *length);
+const uint8_t *tcp_recv_peek(const struct tcp_conn *conn, uint32_t offset, uint32_t *length);
 void tcp_recv_consume(struct tcp_conn *conn, uint32_t length);
 
 /* Gives up out-of-order data, to make room under memory pressure. Returns the bytes. */

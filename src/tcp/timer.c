@@ -37,7 +37,8 @@ static bool is_past_r2(const struct tcp_conn *conn, weir_time since, weir_time n
     uint32_t retries = is_opening ? settings->syn_r2_retries : settings->r2_retries;
     weir_time time = is_opening ? settings->syn_r2_time : settings->r2_time;
 
-    if (settings->user_timeout) /* the application has set R2 itself [MUST-21] */
+    /* The application has set R2 itself [MUST-21]: by the time, or that of the SYN by a number. */
+    if (settings->user_timeout && !(is_opening && time == 0))
         return false;
     return conn->retries >= retries && now - since >= time;
 }

@@ -333,6 +333,7 @@ void app_listen(struct world *world)
 
     if (!open_app(world))
         return;
+    weir_socket_set(world->stack, app->socket, WEIR_SO_REUSEADDR, world->current % 2);
     weir_socket_bind(world->stack, app->socket, &local);
     weir_socket_listen(world->stack, app->socket, 2);
     world->current = (world->current + 1) % APPS;
@@ -494,6 +495,7 @@ void world_transfer(struct world *world)
     add_iface(other, world->theirs, peer_addr());
     listener = weir_socket_open(world->stack, WEIR_TCP, 0);
     must(listener);
+    must(weir_socket_set(world->stack, listener, WEIR_SO_REUSEADDR, 1));
     must(weir_socket_bind(world->stack, listener, &local));
     must(weir_socket_listen(world->stack, listener, 1));
     client = weir_socket_open(other, WEIR_TCP, 0);

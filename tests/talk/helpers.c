@@ -32,6 +32,7 @@ int talk_listen(struct talk *t, int backlog)
     int socket = weir_socket_open(t->stack, WEIR_TCP, 0);
 
     assert_true(socket >= 0);
+    assert_int_equal(weir_socket_set(t->stack, socket, WEIR_SO_REUSEADDR, 1), 0);
     assert_int_equal(weir_socket_bind(t->stack, socket, &local), 0);
     assert_int_equal(weir_socket_listen(t->stack, socket, backlog), 0);
     return socket;

@@ -88,6 +88,7 @@ int pair_listen(struct pair *pair, int index, uint16_t port)
     int socket = weir_socket(pair->host[index], WEIR_TCP, 0);
 
     assert_true(socket >= 0);
+    assert_int_equal(weir_setsockopt(pair->host[index], socket, WEIR_SO_REUSEADDR, 1), 0);
     assert_int_equal(weir_bind(pair->host[index], socket, &local), 0);
     assert_int_equal(weir_listen(pair->host[index], socket, 64), 0);
     return socket;

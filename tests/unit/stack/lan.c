@@ -178,6 +178,7 @@ int lan_listen(struct lan *lan, int node, uint16_t port)
     int socket = weir_socket_open(lan->stacks[node], WEIR_TCP, 0);
 
     assert_true(socket >= 0);
+    assert_int_equal(weir_socket_set(lan->stacks[node], socket, WEIR_SO_REUSEADDR, 1), 0);
     assert_int_equal(weir_socket_bind(lan->stacks[node], socket, &local), 0);
     assert_int_equal(weir_socket_listen(lan->stacks[node], socket, 64), 0);
     return socket;

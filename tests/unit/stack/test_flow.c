@@ -215,6 +215,7 @@ static void a_tuple_is_used_once(void **state)
     lan_join(&lan, 0, -1, 16);
     for (int i = 0; i < 3; i++) {
         s[i] = weir_socket_open(lan.stacks[0], WEIR_TCP, 0);
+        weir_socket_set(lan.stacks[0], s[i], WEIR_SO_REUSEADDR, 1);
         assert_int_equal(weir_socket_bind(lan.stacks[0], s[i], &local), 0);
         if (i == 2)
             remote.port = 81;

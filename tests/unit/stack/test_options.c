@@ -9,6 +9,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define S WEIR_SECOND
 #define MS WEIR_MS
+#define NOT_SET INT64_MIN /* for the greatest value: can only be got */
 
 /* ---- Ranges -------------------------------------------------------------------------------------- */
 
@@ -20,7 +21,7 @@ static const struct row {
     bool for_datagrams;
 } rows[] = {
     {WEIR_SO_SNDBUF,        262144,   2048,    64 << 20,           false},
-    {WEIR_SO_RCVBUF,        65535,    2048,    64 << 20,           false},
+    {WEIR_SO_RCVBUF,        65535,    2048,    64 << 20,           true},
     {WEIR_SO_KEEPALIVE,     0,        0,       1,                  false},
     {WEIR_SO_LINGER,        -1,       -1,      INT32_MAX * MS,     false},
     {WEIR_TCP_NODELAY,      0,        0,       1,                  false},
@@ -32,6 +33,16 @@ static const struct row {
     {WEIR_TCP_USER_TIMEOUT, 0,        0,       WEIR_NEVER,         false},
     {WEIR_TCP_DELAYED_ACK,  40 * MS,  0,       500 * MS - 1,       false},
     {WEIR_TCP_NOTICES,      1,        0,       1,                  false},
+    {WEIR_TCP_SYNCNT,       7,        1,       127,                false},
+    {WEIR_TCP_LINGER2,      60 * S,   0,       WEIR_NEVER,         false},
+    {WEIR_TCP_DEFER_ACCEPT, 0,        0,       65535 * S,          false},
+    {WEIR_TCP_NOTSENT_LOWAT, UINT32_MAX, 1,    UINT32_MAX,         false},
+    {WEIR_TCP_INQ,          0,        0,       1,                  false},
+    {WEIR_SO_REUSEADDR,     0,        0,       1,                  true},
+    {WEIR_SO_ERROR,         0,        0,       NOT_SET,            true},
+    {WEIR_SIOCINQ,          0,        0,       NOT_SET,            true},
+    {WEIR_SIOCOUTQ,         0,        0,       NOT_SET,            true},
+    {WEIR_IP_RECVERR,       0,        0,       1,                  false},
     {WEIR_IP_TTL,           64,       1,       255,                true},
     {WEIR_IP_TOS,           0,        0,       255,                true},
 };
@@ -67,17 +78,21 @@ static void ranges_are_kept_to_the_edge(void **state)
     assert_int_equal(COUNT(rows), WEIR_OPTION_COUNT);
     weir_stack_config_init(&config);
     stack = weir_stack_create(&config);
-    s = weir_socket_open(stack, WEIR_TCP, 0);
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_int_equal(rows[i].option, i);
+        s = weir_socket_open(stack, rows[i].option == WEIR_IP_RECVERR ? WEIR_UDP : WEIR_TCP, 0);
         assert_true(get(stack, s, rows[i].option) == rows[i].at_first);
+        if (rows[i].most == NOT_SET) {
+            assert_int_equal(weir_socket_set(stack, s, rows[i].option, 0), WEIR_ENOPROTOOPT);
+            continue;
+        }
         expect_set(stack, s, &rows[i], rows[i].least);
         expect_set(stack, s, &rows[i], rows[i].least - 1);
         expect_set(stack, s, &rows[i], INT64_MIN);
         expect_set(stack, s, &rows[i], rows[i].most);
         if (rows[i].most < INT64_MAX)
             expect_set(stack, s, &rows[i], rows[i].most + 1);
-        if (rows[i].option != WEIR_TCP_USER_TIMEOUT)
+        if (rows[i].most != WEIR_NEVER)
             expect_set(stack, s, &rows[i], INT64_MAX);
     }
     weir_stack_destroy(stack);
@@ -96,10 +111,11 @@ static void kinds_have_their_options(void **state)
     s[1] = weir_socket_open(stack, WEIR_ECHO, 0);
     for (size_t k = 0; k < 2; k++) {
         for (size_t i = 0; i < COUNT(rows); i++) {
+            bool can_be_set = rows[i].for_datagrams && rows[i].most != NOT_SET;
             int64_t value = 5;
 
             assert_int_equal(weir_socket_set(stack, s[k], rows[i].option, rows[i].least),
-                             rows[i].for_datagrams ? 0 : WEIR_ENOPROTOOPT);
+                             can_be_set ? 0 : WEIR_ENOPROTOOPT);
             assert_int_equal(weir_socket_get(stack, s[k], rows[i].option, &value),
                              rows[i].for_datagrams ? 0 : WEIR_ENOPROTOOPT);
             assert_int_equal(value, rows[i].for_datagrams ? rows[i].least : 5); /* untouched */
@@ -132,7 +148,7 @@ static int accept_from(struct talk *t, int listener, uint16_t port)
     talk_use(t, 80, port, 1000);
     talk_in(t, "S 0:0(0) <mss 1460>");
     talk_drain(t);
-    talk_in(t, ". 1:1(0) ack 1");
+    talk_in(t, "P. 1:2(1) ack 1"); /* data: else DEFER_ACCEPT would wait */
     talk_drain(t);
     return weir_socket_accept(t->stack, listener, NULL);
 }
@@ -146,14 +162,17 @@ static const struct {
     {WEIR_SO_LINGER, 3 * S},        {WEIR_TCP_NODELAY, 1},        {WEIR_TCP_CORK, 1},
     {WEIR_TCP_MAXSEG, 700},         {WEIR_TCP_KEEPIDLE, 9 * S},   {WEIR_TCP_KEEPINTVL, 2 * S},
     {WEIR_TCP_KEEPCNT, 3},          {WEIR_TCP_USER_TIMEOUT, S},   {WEIR_TCP_DELAYED_ACK, 7 * MS},
-    {WEIR_TCP_NOTICES, 0},          {WEIR_IP_TTL, 9},             {WEIR_IP_TOS, 16},
+    {WEIR_TCP_NOTICES, 0},          {WEIR_TCP_SYNCNT, 3},         {WEIR_TCP_LINGER2, 5 * S},
+    {WEIR_TCP_NOTSENT_LOWAT, 9000}, {WEIR_TCP_INQ, 1},            {WEIR_SO_REUSEADDR, 1},
+    {WEIR_TCP_DEFER_ACCEPT, S},     {WEIR_IP_TTL, 9},             {WEIR_IP_TOS, 16},
 };
 /* clang-format on */
 
 static void accepted_sockets_inherit_everything(void **state)
 {
     (void)state;
-    assert_int_equal(COUNT(inherited), WEIR_OPTION_COUNT);
+    assert_int_equal(COUNT(inherited),
+                     WEIR_OPTION_COUNT - 4); /* not what can only be got, or is UDP's */
     for (size_t i = 0; i < COUNT(inherited); i++) {
         struct talk *t = talk_create(NULL);
         int listener = weir_socket_open(t->stack, WEIR_TCP, 0), s;
@@ -253,7 +272,7 @@ static void settings_are_copied_when_written(void **state)
     assert_int_equal(get(t->stack, b, WEIR_IP_TTL), 44);
     talk_use(t, 80, 40001, 0);
     talk_write(t, b, 10);
-    talk_out(t, "P. 1:11(10) ack 1 ttl 44");
+    talk_out(t, "P. 1:11(10) ack 2 ttl 44");
     talk_destroy(t);
 }
 
@@ -272,7 +291,7 @@ static void a_listener_may_change_or_go_before_its_children(void **state)
         ;
     assert_int_equal(inside(t, s)->own->references, 1);
     talk_write(t, s, 10);
-    talk_out(t, "P. 1:11(10) ack 1 ttl 33");
+    talk_out(t, "P. 1:11(10) ack 2 ttl 33");
     talk_destroy(t);
 }
 

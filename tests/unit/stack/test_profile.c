@@ -58,6 +58,8 @@ static const struct row rows[] = {
     ROW(receive_buffer,             U32,    65535,      65535,      65535),
     ROW(window_max,                 U32,    65535,      65535,      65535),
     ROW(ooo_ranges_max,             U32,    256,        256,        256),
+    ROW(notsent_lowat,              U32,    UINT32_MAX, UINT32_MAX, UINT32_MAX),
+    ROW(defer_accept,               TIME,   0,          0,          0),
     ROW(mss_default,                U16,    536,        536,        1360),       /* [MUST-15] */
     ROW(mss_max,                    U16,    0,          0,          1360),
     ROW(mss_min,                    U16,    88,         88,         88),

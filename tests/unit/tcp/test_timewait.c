@@ -323,6 +323,8 @@ static void an_active_open_must_wait(void **state)
     (void)state;
     states_enter(t, AT_TIME_WAIT_ALONE);
     s = weir_socket_open(t->stack, WEIR_TCP, 0);
+    assert_int_equal(weir_socket_bind(t->stack, s, &local), WEIR_EADDRINUSE);
+    weir_socket_set(t->stack, s, WEIR_SO_REUSEADDR, 1);
     assert_int_equal(weir_socket_bind(t->stack, s, &local), 0);
     assert_int_equal(weir_socket_connect(t->stack, s, &remote, t->now), WEIR_EADDRINUSE);
     talk_advance(t, 60 * WEIR_SECOND);
