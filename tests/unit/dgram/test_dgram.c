@@ -35,10 +35,16 @@ static void pop_and_compare(struct dgram_queue *queue, struct alloc *alloc, uint
                             size_t length, size_t room)
 {
     static uint8_t data[DGRAM_QUEUE_BYTES];
+    struct weir_const_span first;
     struct weir_datagram info;
     size_t got = length < room ? length : room;
 
     memset(data, 0xee, sizeof(data));
+    assert_true(dgram_first(queue, &first, &info));
+    assert_int_equal(weir_addr_to4(&info.peer), id);
+    assert_int_equal(first.length, length);
+    for (size_t i = 0; i < length; i += 997)
+        assert_int_equal(first.data[i], byte_of(id, i));
     assert_int_equal(dgram_pop(queue, alloc, data, room, &info), (long)length);
     assert_int_equal(weir_addr_to4(&info.peer), id);
     assert_int_equal(info.ttl, (uint8_t)id);

@@ -292,6 +292,82 @@ static void ports_clash_where_addresses_meet(void **state)
     talk_destroy(t);
 }
 
+/* Who may bind to port 80 beside whom: the older one, whether each may be reused, and the answer. */
+enum older { BOUND_ONLY, LISTENING, CONNECTED, IN_TIME_WAIT, OLDER };
+
+static struct talk *older_one(enum older older, bool is_reusable)
+{
+    struct talk *t = talk_create(NULL);
+    struct weir_endpoint local = {.addr = weir_addr_any4(), .port = 80};
+    int s = weir_socket_open(t->stack, WEIR_TCP, 0), child;
+
+    weir_socket_set(t->stack, s, WEIR_SO_REUSEADDR, is_reusable);
+    assert_int_equal(weir_socket_bind(t->stack, s, &local), 0);
+    if (older == BOUND_ONLY)
+        return t;
+    weir_socket_listen(t->stack, s, 4);
+    if (older == LISTENING)
+        return t;
+    talk_use(t, 80, 40000, 1000);
+    talk_in(t, "S 0:0(0)");
+    talk_in(t, ". 1:1(0) ack 1");
+    child = weir_socket_accept(t->stack, s, NULL);
+    weir_socket_close(t->stack, s);
+    if (older == IN_TIME_WAIT) {
+        talk_close(t, child);
+        talk_in(t, "F. 1:1(0) ack 2");
+        assert_int_equal(talk_state(t, child), WEIR_STATE_TIME_WAIT);
+    }
+    talk_drain(t);
+    return t;
+}
+
+static void ports_are_reused_if_both_agree(void **state)
+{
+    (void)state;
+    for (int row = 0; row < OLDER * 4; row++) {
+        bool old_agrees = row & 1, new_agrees = row & 2;
+        enum older older = (enum older)(row / 4);
+        struct talk *t = older_one(older, old_agrees);
+        struct weir_endpoint local = {.addr = t->ours, .port = 80};
+        int s = weir_socket_open(t->stack, WEIR_TCP, 0);
+        bool is_good = old_agrees && new_agrees && older != LISTENING;
+
+        weir_socket_set(t->stack, s, WEIR_SO_REUSEADDR, new_agrees);
+        if (weir_socket_bind(t->stack, s, &local) != (is_good ? 0 : WEIR_EADDRINUSE))
+            fail_msg("row %d", row);
+        local.port = 81; /* is free */
+        if (!is_good)
+            assert_int_equal(weir_socket_bind(t->stack, s, &local), 0);
+        assert_int_equal(weir_socket_listen(t->stack, s, 4), 0);
+        talk_destroy(t);
+    }
+}
+
+/* Two may share a port, one of them may listen; the other finds out when it tries. */
+static void of_those_who_share_one_listens(void **state)
+{
+    struct talk *t = talk_create(NULL);
+    struct weir_endpoint local = {.addr = weir_addr_any4(), .port = 80};
+    int s[2];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        s[i] = weir_socket_open(t->stack, WEIR_TCP, 0);
+        weir_socket_set(t->stack, s[i], WEIR_SO_REUSEADDR, 1);
+        assert_int_equal(weir_socket_bind(t->stack, s[i], &local), 0);
+    }
+    assert_int_equal(weir_socket_listen(t->stack, s[1], 4), 0);
+    assert_int_equal(weir_socket_listen(t->stack, s[0], 4), WEIR_EADDRINUSE);
+    talk_use(t, 80, 40000, 1000);
+    talk_in(t, "S 0:0(0)");
+    talk_in(t, ". 1:1(0) ack 1");
+    assert_true(weir_socket_accept(t->stack, s[1], NULL) >= 0);
+    assert_int_equal(weir_socket_close(t->stack, s[1]), 0);
+    assert_int_equal(weir_socket_listen(t->stack, s[0], 4), 0);
+    talk_destroy(t);
+}
+
 /* ---- Numbers and events ------------------------------------------------------------------------- */
 
 static void numbers_are_lowest_free_first(void **state)
@@ -390,6 +466,8 @@ int main(void)
         cmocka_unit_test(negative_numbers_are_no_sockets),
         cmocka_unit_test(what_can_be_opened),
         cmocka_unit_test(ports_clash_where_addresses_meet),
+        cmocka_unit_test(ports_are_reused_if_both_agree),
+        cmocka_unit_test(of_those_who_share_one_listens),
         cmocka_unit_test(numbers_are_lowest_free_first),
         cmocka_unit_test(events_are_edges),
         cmocka_unit_test(what_a_closed_socket_still_tells),
