@@ -30,10 +30,10 @@ int weir_socket_open(struct weir_stack *stack, enum weir_socket_kind kind, int p
 /* 64 bits that come back with each event of the socket; 0 at first. */
 int weir_socket_set_tag(struct weir_stack *stack, int socket, uint64_t tag);
 
-/* Local address (any, or one of ours) and port (0: chosen at connect or listen, where Linux chooses it
- * here; UDP: now). WEIR_EADDRINUSE: another socket is bound to the port, or a connection lives or is
- * remembered (TIME-WAIT) on it; with WEIR_SO_REUSEADDR on both sides only a listener is in the way.
- * WEIR_EADDRNOTAVAIL, WEIR_EINVAL (already bound). RFC 9293 3.9.1.1 [MUST-42, MUST-43],
+/* Local address (any, or one of ours) and port (0: TCP's is chosen at connect or listen, where Linux
+ * chooses it here; UDP's now). WEIR_EADDRINUSE: another socket is bound to the port, or a TCP connection
+ * lives or is remembered (TIME-WAIT) on it; with WEIR_SO_REUSEADDR on both sides only a listener is in
+ * the way. WEIR_EADDRNOTAVAIL, WEIR_EINVAL (already bound). RFC 9293 3.9.1.1 [MUST-42, MUST-43],
  * RFC 1122 4.1.3.5 [768-5]. */
 int weir_socket_bind(struct weir_stack *stack, int socket, const struct weir_endpoint *local);
 

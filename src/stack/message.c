@@ -144,7 +144,10 @@ static long recv_datagram(struct weir_stack *stack, struct socket *socket,
     size_t copied = 0;
     bool is_there = dgram_first(&socket->binding->datagrams, &bytes, &info);
     long full = is_there ? (long)bytes.length : 0;
+    int error = udp_take_error(socket);
 
+    if (error < 0)
+        return error;
     if (is_there)
         copied = scatter(&bytes, message);
     if (!is_there || !(flags & WEIR_MSG_PEEK))

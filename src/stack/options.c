@@ -94,27 +94,17 @@ static bool is_in_range(enum weir_option option, int64_t value)
     return false;
 }
 
-static bool is_for(enum weir_option option, uint8_t kind)
-{
-    switch (option) {
-    case WEIR_IP_RECVERR:
-        return kind == WEIR_UDP;
-    case WEIR_IP_TTL:
-    case WEIR_IP_TOS:
-    case WEIR_SO_RCVBUF:
-    case WEIR_SO_REUSEADDR:
-    case WEIR_SO_ERROR:
-    case WEIR_SIOCINQ:
-    case WEIR_SIOCOUTQ:
-        return true;
-    default:
-        return kind == WEIR_TCP;
-    }
-}
-
 static bool is_read_only(enum weir_option option)
 {
     return option == WEIR_SO_ERROR || option == WEIR_SIOCINQ || option == WEIR_SIOCOUTQ;
+}
+
+static bool is_for(enum weir_option option, uint8_t kind)
+{
+    if (option == WEIR_IP_RECVERR)
+        return kind == WEIR_UDP;
+    return kind == WEIR_TCP || option == WEIR_IP_TTL || option == WEIR_IP_TOS ||
+           option == WEIR_SO_RCVBUF || option == WEIR_SO_REUSEADDR || is_read_only(option);
 }
 
 static void set_setting(struct weir_tcp_settings *settings, enum weir_option option, int64_t value)
@@ -322,6 +312,13 @@ static bool get_plain(const struct socket *socket, enum weir_option option, int6
     case WEIR_TCP_NOTICES:
         *value = !socket->no_notices;
         return true;
+    case WEIR_IP_RECVERR:
+        *value = socket->binding->hears_errors;
+        return true;
+    case WEIR_SO_RCVBUF:
+        if (socket->kind != WEIR_TCP)
+            *value = socket->binding->datagrams.limit;
+        return socket->kind != WEIR_TCP;
     case WEIR_TCP_CORK:
         *value = socket->is_corked;
         return true;
@@ -331,13 +328,6 @@ static bool get_plain(const struct socket *socket, enum weir_option option, int6
     case WEIR_SO_REUSEADDR:
         *value = socket->is_reusable;
         return true;
-    case WEIR_IP_RECVERR:
-        *value = socket->binding->hears_errors;
-        return true;
-    case WEIR_SO_RCVBUF:
-        if (socket->kind != WEIR_TCP)
-            *value = socket->binding->datagrams.limit;
-        return socket->kind != WEIR_TCP;
     case WEIR_TCP_MAXSEG:
         if (socket->conn)
             *value = socket->conn->tcp.cc.mss;
@@ -354,7 +344,7 @@ static int64_t get_state(struct socket *socket, enum weir_option option)
     struct weir_datagram info;
 
     if (option == WEIR_SO_ERROR)
-        return socket->kind == WEIR_TCP ? -stream_take_error(socket, 0) : -udp_take_error(socket);
+        return -stream_take_error(socket, 0);
     if (socket->kind == WEIR_TCP)
         return option == WEIR_SIOCINQ ? stream_unread(socket) : stream_unacknowledged(socket);
     if (option == WEIR_SIOCINQ && dgram_first(&socket->binding->datagrams, &first, &info))

@@ -480,9 +480,8 @@ int weir_socket_take_error(struct weir_stack *stack, int number)
 
     if (!socket)
         return WEIR_EBADF;
-    if (socket->kind == WEIR_UDP)
-        return udp_take_error(socket);
-    return socket->kind == WEIR_TCP ? stream_take_error(socket, 0) : WEIR_EPROTOTYPE;
+    return socket->kind == WEIR_TCP || socket->kind == WEIR_UDP ? stream_take_error(socket, 0)
+                                                                : WEIR_EPROTOTYPE;
 }
 
 int weir_socket_take_notice(struct weir_stack *stack, int number)

@@ -120,7 +120,7 @@ struct socket {
     bool is_listening, is_closed, is_connected, no_notices, is_corked;
     bool is_reusable;  /* SO_REUSEADDR */
     bool wants_queued; /* TCP_INQ */
-    int8_t error;      /* pending: UDP's, or a stream's that has no connection (else tcp_conn's) */
+    int8_t error;      /* pending without a connection: UDP's, or as tcp_conn's */
 };
 
 /* ---- The stack ----------------------------------------------------------------------------------------- */
@@ -259,8 +259,8 @@ void udp_deliver(struct weir_stack *stack, const struct net_packet *packet);
 void udp_icmp_error(struct weir_stack *stack, const struct net_packet *packet,
                     const struct net_icmp_error *error);
 int udp_take_error(struct socket *socket); /* 0, or the pending error, once */
-long udp_sendto(struct weir_stack *stack, struct socket *socket, const struct weir_const_span *data,
-                const struct weir_datagram *to);
+long udp_sendto(struct weir_stack *stack, struct socket *socket,
+                const struct weir_const_span *data, const struct weir_datagram *to);
 
 /* control.c */
 /* Whoever waits for a link plans anew: there may be another way now. */
