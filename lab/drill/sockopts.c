@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* setsockopt and getsockopt: Linux's names and units to weir's options.
- *
- * SO_REUSEADDR is taken and has no effect: a stack that a script has for itself has no older
- * connections in the way. */
+/* setsockopt and getsockopt: Linux's names and units to weir's options. */
 
 #include <lab/drill/run.h>
 #include <string.h>
@@ -16,6 +13,7 @@ static const struct {
     {"SO_SNDBUF", WEIR_SO_SNDBUF, 1},
     {"SO_RCVBUF", WEIR_SO_RCVBUF, 1},
     {"SO_KEEPALIVE", WEIR_SO_KEEPALIVE, 1},
+    {"SO_REUSEADDR", WEIR_SO_REUSEADDR, 1},
     {"TCP_NODELAY", WEIR_TCP_NODELAY, 1},
     {"TCP_CORK", WEIR_TCP_CORK, 1},
     {"TCP_MAXSEG", WEIR_TCP_MAXSEG, 1},
@@ -41,8 +39,7 @@ static size_t row_of(const char *name)
 
 bool sockopt_known(const char *name)
 {
-    return row_of(name) < ROWS || !strcmp(name, "SO_REUSEADDR") || !strcmp(name, "SO_LINGER") ||
-           !strcmp(name, "SO_ERROR");
+    return row_of(name) < ROWS || !strcmp(name, "SO_LINGER") || !strcmp(name, "SO_ERROR");
 }
 
 /* {onoff=1, linger=0} as weir's number; false: that is not what stands there. */
