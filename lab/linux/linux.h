@@ -16,6 +16,7 @@
  *
  * Not for several threads at once: the adapter holds its lock around each attempt. */
 
+#include <limits.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>

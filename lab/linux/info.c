@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+
+/* struct tcp_info as Linux fills it, from weir's; and the nine words of SO_MEMINFO.
+ *
+ * Linux counts the network in segments, weir in bytes: cwnd, ssthresh and what is unacknowledged are
+ * divided by the send MSS. An ssthresh that was never set is 0x7fffffff. Times are microseconds, or
+ * milliseconds where the name begins with last_. States have Linux's numbers (TCP_ESTABLISHED is
+ * 1), and recovery is TCP_CA_Open 0, TCP_CA_Recovery 3 or TCP_CA_Loss 4: Disorder and CWR belong to
+ * mechanisms that are not here.
+ *
+ * What weir has no notion of is 0 in the struct, and scripts that ask for it by name are told that it
+ * has no value: a table says which fields are true. */
+
+#include <lab/linux/info.h>
+#include <lab/linux/internal.h>
+#include <linux/tcp.h>
+#include <string.h>
+
+#define SSTHRESH_INFINITE 0x7fffffffu
+#define MEMINFO_RCVBUF 1
+#define MEMINFO_WMEM_ALLOC 2
+#define MEMINFO_SNDBUF 3
+#define MEMINFO_WMEM_QUEUED 5
+
+/* ---- Names --------------------------------------------------------------------------------------------- */
+
+struct field {
+    const char *name;
+    size_t offset, size;
+    bool is_known;
+};
+
+#define FIELD(name, known)                                                                  \
+    {                                                                                       \
+#name, offsetof(struct tcp_info, name), sizeof(((struct tcp_info *)0)->name), known \
+    }
+
+static const struct field fields[] = {
+    FIELD(tcpi_state, true),
+    FIELD(tcpi_ca_state, true),
+    FIELD(tcpi_retransmits, true),
+    FIELD(tcpi_probes, true),
+    FIELD(tcpi_backoff, true),
+    FIELD(tcpi_options, true),
+    FIELD(tcpi_rto, true),
+    FIELD(tcpi_ato, false),
+    FIELD(tcpi_snd_mss, true),
+    FIELD(tcpi_rcv_mss, true),
+    FIELD(tcpi_unacked, true),
+    FIELD(tcpi_sacked, true),
+    FIELD(tcpi_lost, true),
+    FIELD(tcpi_retrans, true),
+    FIELD(tcpi_fackets, true),
+    FIELD(tcpi_last_data_sent, true),
+    FIELD(tcpi_last_ack_sent, true),
+    FIELD(tcpi_last_data_recv, true),
+    FIELD(tcpi_last_ack_recv, true),
+    FIELD(tcpi_pmtu, true),
+    FIELD(tcpi_rcv_ssthresh, false),
+    FIELD(tcpi_rtt, true),
+    FIELD(tcpi_rttvar, true),
+    FIELD(tcpi_snd_ssthresh, true),
+    FIELD(tcpi_snd_cwnd, true),
+    FIELD(tcpi_advmss, true),
+    FIELD(tcpi_reordering, true),
+    FIELD(tcpi_rcv_rtt, false),
+    FIELD(tcpi_rcv_space, false),
+    FIELD(tcpi_total_retrans, true),
+    FIELD(tcpi_pacing_rate, false),
+    FIELD(tcpi_max_pacing_rate, true),
+    FIELD(tcpi_bytes_acked, true),
+    FIELD(tcpi_bytes_received, true),
+    FIELD(tcpi_segs_out, true),
+    FIELD(tcpi_segs_in, true),
+    FIELD(tcpi_notsent_bytes, true),
+    FIELD(tcpi_min_rtt, true),
+    FIELD(tcpi_data_segs_in, false),
+    FIELD(tcpi_data_segs_out, false),
+    FIELD(tcpi_delivery_rate, false),
+    FIELD(tcpi_busy_time, true),
+    FIELD(tcpi_rwnd_limited, true),
+    FIELD(tcpi_sndbuf_limited, true),
+    FIELD(tcpi_delivered, true),
+    FIELD(tcpi_delivered_ce, true),
+    FIELD(tcpi_bytes_sent, true),
+    FIELD(tcpi_bytes_retrans, true),
+    FIELD(tcpi_dsack_dups, true),
+    FIELD(tcpi_reord_seen, true),
+    FIELD(tcpi_rcv_ooopack, false),
+    FIELD(tcpi_snd_wnd, true),
+};
+
+#define FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+const char *linux_tcp_info_name(size_t index)
+{
+    return index < FIELDS ? fields[index].name : NULL;
+}
+
+static int64_t load(const uint8_t *at, size_t size)
+{
+    uint64_t wide;
+    uint32_t word;
+
+    if (size == sizeof(wide)) {
+        memcpy(&wide, at, sizeof(wide));
+        return (int64_t)wide;
+    }
+    if (size == sizeof(word)) {
+        memcpy(&word, at, sizeof(word));
+        return word;
+    }
+    return *at;
+}
+
+bool linux_tcp_info_field(const struct tcp_info *info, const char *name, int64_t *value)
+{
+    size_t i;
+
+    if (!strcmp(name, "tcpi_snd_wscale") || !strcmp(name, "tcpi_rcv_wscale")) {
+        *value = name[5] == 's' ? info->tcpi_snd_wscale : info->tcpi_rcv_wscale;
+        return true;
+    }
+    for (i = 0; i < FIELDS; i++) {
+        if (strcmp(fields[i].name, name) != 0)
+            continue;
+        if (fields[i].is_known)
+            *value = load((const uint8_t *)info + fields[i].offset, fields[i].size);
+        return fields[i].is_known;
+    }
+    return false;
+}
+
+const char *linux_meminfo_name(size_t index)
+{
+    static const char *const names[LINUX_MEMINFO_WORDS] = {
+        "SK_MEMINFO_RMEM_ALLOC", "SK_MEMINFO_RCVBUF",    "SK_MEMINFO_WMEM_ALLOC",
+        "SK_MEMINFO_SNDBUF",     "SK_MEMINFO_FWD_ALLOC", "SK_MEMINFO_WMEM_QUEUED",
+        "SK_MEMINFO_OPTMEM",     "SK_MEMINFO_BACKLOG",   "SK_MEMINFO_DROPS",
+    };
+
+    return index < LINUX_MEMINFO_WORDS ? names[index] : NULL;
+}
+
+/* ---- Values -------------------------------------------------------------------------------------------- */
+
+static uint8_t linux_state(enum weir_tcp_state state)
+{
+    static const uint8_t numbers[WEIR_STATE_COUNT] = {
+        [WEIR_STATE_CLOSED] = 7,       [WEIR_STATE_LISTEN] = 10,     [WEIR_STATE_SYN_SENT] = 2,
+        [WEIR_STATE_SYN_RECEIVED] = 3, [WEIR_STATE_ESTABLISHED] = 1, [WEIR_STATE_FIN_WAIT_1] = 4,
+        [WEIR_STATE_FIN_WAIT_2] = 5,   [WEIR_STATE_CLOSE_WAIT] = 8,  [WEIR_STATE_CLOSING] = 11,
+        [WEIR_STATE_LAST_ACK] = 9,     [WEIR_STATE_TIME_WAIT] = 6,
+    };
+
+    return numbers[state];
+}
+
+static uint32_t segments(uint32_t bytes, uint32_t mss)
+{
+    return mss ? bytes / mss : 0;
+}
+
+static uint32_t microseconds(weir_time time)
+{
+    return time > UINT32_MAX * WEIR_US ? UINT32_MAX : (uint32_t)(time / WEIR_US);
+}
+
+static void fill_state(const struct weir_tcp_info *from, struct tcp_info *to)
+{
+    static const uint8_t ca_states[] = {0, 3, 4};
+
+    to->tcpi_state = linux_state(from->state);
+    to->tcpi_ca_state = ca_states[from->congestion_recovery % 3];
+    to->tcpi_retransmits = (uint8_t)from->backoffs;
+    to->tcpi_backoff = (uint8_t)from->backoffs;
+    to->tcpi_snd_mss = from->mss;
+    to->tcpi_unacked =
+        segments(from->snd_nxt - from->snd_una + (from->mss ? from->mss - 1 : 0), from->mss);
+    to->tcpi_snd_cwnd = segments(from->cwnd, from->mss);
+    to->tcpi_snd_ssthresh = from->ssthresh >= SSTHRESH_INFINITE
+                                ? SSTHRESH_INFINITE
+                                : segments(from->ssthresh, from->mss);
+    to->tcpi_snd_wnd = from->snd_wnd;
+    to->tcpi_max_pacing_rate = UINT64_MAX;
+}
+
+static void fill_times(const struct weir_tcp_info *from, struct tcp_info *to)
+{
+    to->tcpi_rto = microseconds(from->rto);
+    to->tcpi_rtt = microseconds(from->srtt);
+    to->tcpi_rttvar = microseconds(from->rttvar);
+}
+
+static void fill_counts(const struct weir_tcp_info *from, struct tcp_info *to)
+{
+    to->tcpi_total_retrans = (uint32_t)from->retransmissions;
+    to->tcpi_bytes_acked = from->bytes_acked;
+    to->tcpi_bytes_received = from->bytes_received;
+    to->tcpi_bytes_sent = from->bytes_sent + from->bytes_retransmitted;
+    to->tcpi_bytes_retrans = from->bytes_retransmitted;
+    to->tcpi_segs_out = (uint32_t)from->segments_sent;
+    to->tcpi_segs_in = (uint32_t)from->segments_received;
+}
+
+long linux_tcp_info(const struct linux_sockets *sockets, const struct linux_file *file, void *value,
+                    socklen_t *length)
+{
+    struct weir_tcp_info from;
+    struct tcp_info info;
+    struct linux_stream stream;
+
+    memset(&info, 0, sizeof(info));
+    if (weir_tcp_info_get(sockets->stack, file->socket, sockets->now, &from) < 0)
+        from = (struct weir_tcp_info){.state = WEIR_STATE_CLOSED};
+    linux_stream_state(sockets, file, &stream);
+    fill_state(&from, &info);
+    fill_times(&from, &info);
+    fill_counts(&from, &info);
+    info.tcpi_notsent_bytes = stream.unsent;
+    return linux_put_value(&info, sizeof(info), value, length);
+}
+
+long linux_meminfo(const struct linux_sockets *sockets, const struct linux_file *file, void *value,
+                   socklen_t *length)
+{
+    uint32_t words[LINUX_MEMINFO_WORDS] = {0};
+    int64_t send = 0, receive = 0;
+    struct linux_stream stream;
+
+    weir_socket_get(sockets->stack, file->socket, WEIR_SO_SNDBUF, &send);
+    weir_socket_get(sockets->stack, file->socket, WEIR_SO_RCVBUF, &receive);
+    linux_stream_state(sockets, file, &stream);
+    words[0] = stream.readable;
+    words[MEMINFO_RCVBUF] = file->options.rcvbuf ? file->options.rcvbuf : (uint32_t)(2 * receive);
+    words[MEMINFO_WMEM_ALLOC] = stream.queued - stream.unsent;
+    words[MEMINFO_SNDBUF] = file->options.sndbuf ? file->options.sndbuf : (uint32_t)(2 * send);
+    words[MEMINFO_WMEM_QUEUED] = stream.queued;
+    return linux_put_value(words, sizeof(words), value, length);
+}
