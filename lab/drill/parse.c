@@ -306,7 +306,7 @@ static void parse_file(struct lexer *lexer, struct script *script)
 int script_parse(const char *path, const char *text, size_t length, const struct define *defines,
                  size_t define_count, struct script *script, char *error)
 {
-    struct script parsed = {.path = path};
+    struct script parsed = {.path = path, .text = text, .length = length};
     struct lexer lexer = {.path = path, .text = text, .length = length, .here = {1, 1}};
 
     lexer.defines = defines;

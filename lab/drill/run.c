@@ -45,6 +45,7 @@ static void check_leftovers(struct run *run)
     run_finish_pending(run);
     if (!run->queue || run->options->lenient)
         return;
+    rule_note(run, NULL, "extra", &run->queue->packet);
     run_fail(run, NULL, "at %.6f a packet left that no line expected: %s",
              (double)(run->queue->at - run->origin) / (double)WEIR_SECOND,
              weir_packet_print(&run->queue->packet, text, sizeof(text)));

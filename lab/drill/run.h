@@ -29,6 +29,8 @@ struct drill_conn {
     uint16_t lport, rport;
     bool has_local_isn, has_remote_isn;
     uint32_t local_isn, local_script_isn, remote_isn;
+    bool talk_has_isn; /* the same for the report, known as soon as the stack sent it */
+    uint32_t talk_isn;
     int socket; /* the stack's; -1: not known yet */
 };
 
@@ -79,6 +81,10 @@ struct run {
     int code_socket;
     struct attempt pending;
     enum weir_profile profile;
+    bool strict_segments;
+    struct weir_packet last_inbound; /* protocol 0: none; its pointers are void */
+    const char *rule;                /* of an RFC that a failure offends; NULL: none is known */
+    const struct event *failed;
     enum drill_verdict verdict;
     bool ended; /* the verdict is final */
     FILE *report, *talk;
@@ -96,8 +102,13 @@ void run_skip(struct run *run, const struct event *event, const char *format, ..
 void report_packet(struct run *run, char direction, const struct weir_packet *packet,
                    const uint8_t *bytes, size_t length);
 void report_call(struct run *run, const char *text);
-/* After run_fail: the conversation, the state and the plan. */
+/* After run_fail: the rule, the conversation, the state and the plan. */
 void report_state(struct run *run);
+
+/* rules.c: notes the rule that applies when `field` of a packet differs, or it is "missing", "time"
+ * or "extra" (`line` NULL). Before run_fail; the first note counts. */
+void rule_note(struct run *run, const struct packet_line *line, const char *field,
+               const struct weir_packet *packet);
 
 /* world.c */
 bool world_create(struct run *run);
@@ -122,6 +133,9 @@ int conn_socket(struct run *run, struct drill_conn *conn);
 
 /* inject.c */
 void run_inbound(struct run *run, const struct event *event);
+/* compare.c: fails the run if they differ. */
+void compare_packet(struct run *run, const struct event *event, struct drill_conn *conn,
+                    const struct seen *seen);
 /* packets.c */
 void run_outbound(struct run *run, const struct event *event, weir_time at, weir_time until);
 weir_time run_tolerance(const struct run *run, weir_time expected);

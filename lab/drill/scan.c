@@ -119,6 +119,8 @@ static bool take_option(struct run *run, const struct script_option *option)
         fits = value && !weir_addr_parse(value, &run->remote);
     else if (!strcmp(name, "gateway_ip"))
         fits = value && !weir_addr_parse(value, &run->gateway);
+    else if (!strcmp(name, "strict_segments"))
+        run->strict_segments = true;
     else if (!strcmp(name, "profile"))
         fits = value && !weir_profile_parse(value, &run->profile);
     else if (!strcmp(name, "ip_version") && value && !strcmp(value, "ipv4"))

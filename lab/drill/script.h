@@ -152,7 +152,8 @@ struct script_option {
 
 struct script {
     struct arena arena;
-    const char *path;
+    const char *path, *text; /* borrowed */
+    size_t length;           /* of text */
     struct script_option *options;
     const char *init, *cleanup; /* commands, or NULL */
     struct event *events;
@@ -166,7 +167,7 @@ struct define {
 
 /* Parses `length` bytes of `text`. Returns 0 and fills *script (free it with script_done), or
  * WEIR_EINVAL with one line "path:line:column: what was expected" in `error` (SCRIPT_ERROR_TEXT
- * bytes). `path` is borrowed. */
+ * bytes). `path` and `text` are borrowed. */
 int script_parse(const char *path, const char *text, size_t length, const struct define *defines,
                  size_t define_count, struct script *script, char *error);
 void script_done(struct script *script);

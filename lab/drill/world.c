@@ -191,6 +191,8 @@ void world_inject(struct run *run, const uint8_t *bytes, size_t length)
     memcpy(copy, bytes, length);
     report_packet(run, '<', is_packet ? &packet : NULL, bytes, length);
     hash_packet(run, bytes, length);
+    if (is_packet)
+        run->last_inbound = packet;
     weir_stack_input(run->stack, 0, &frame, 1, run->now);
     free(copy);
     world_step(run);

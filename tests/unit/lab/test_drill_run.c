@@ -79,6 +79,27 @@ static const struct {
     {DRILL_FAILED,
      "--mtu=576\n0 < icmp echo_request id 5 [raw(600)]\n+0 > icmp echo_reply id 5 [raw(600)]",
      "* fragment"},
+    /* A run of full segments where the script expects one large packet. */
+    {DRILL_PASSED, OPEN "+0 write(4, ..., 3000) = 3000\n+0 > P. 1:3001(3000) ack 1", NULL},
+    {DRILL_PASSED,
+     OPEN "+0 write(4, ..., 3000) = 3000\n+0 > . 1:2001(2000) ack 1\n+0 > P. 2001:3001(1000) ack 1",
+     NULL},
+    {DRILL_FAILED, OPEN "+0 write(4, ..., 3000) = 3000\n+0 > P. 1:2001(2000) ack 1", "* flags"},
+    {DRILL_FAILED, OPEN "+0 write(4, ..., 3000) = 3000\n+0 > . 1:3001(3000) ack 1", "* flags"},
+    {DRILL_FAILED, OPEN "+0 write(4, ..., 3000) = 3000\n+0 > P. 1:3101(3100) ack 1", "* length"},
+    {DRILL_FAILED,
+     "--strict_segments\n" OPEN "+0 write(4, ..., 3000) = 3000\n+0 > P. 1:3001(3000) ack 1",
+     "* length"},
+    {DRILL_FAILED,
+     OPEN "+0 setsockopt(4, SOL_TCP, TCP_NODELAY, [1], 4) = 0\n+0 write(4, ..., 10) = 10\n"
+          "+0 write(4, ..., 10) = 10\n+0 > P. 1:21(20) ack 1",
+     "* length"},
+    /* Rules: ours, and the script's own. */
+    {DRILL_FAILED, LISTEN SYN "+0 > S. 0:0(0) ack 1", "rule: RFC 9293 3.7.1 [MUST-14, SHLD-5]"},
+    {DRILL_FAILED, OPEN "+0 < P. 1:8(7) ack 1 win 9\n+0 > R 1:1(0)\n", "rule: RFC 9293 3.6.1"},
+    {DRILL_FAILED, OPEN "+0 < R 1:1(0) win 0\n+0 > . 1:1(0) ack 1\n", "5961 3.2"},
+    {DRILL_FAILED, "// RFC 1 2.\n// RFC 793 3.4: no.\n" LISTEN SYN "+0 > S. 0:0(0) ack 1\n// RFC 7",
+     "the script cites: RFC 793 3.4: no.\n"},
     /* When it comes, and whether. */
     {DRILL_FAILED, "0 close(3) = -1\n* > icmp echo_reply", "no packet came"},
     {DRILL_FAILED, LISTEN SYN "+0.1 > S. 0:0(0) ack 1 <mss 1460>", "came at 0.000000, expected"},
@@ -189,7 +210,7 @@ static void test_report(void **state)
     assert_int_equal(result.verdict, DRILL_FAILED);
     assert_non_null(strstr(result.text, "t:8:1: the call would block"));
     assert_non_null(strstr(result.text, "    +0 read(4, ..., 9) = 9\n"));
-    assert_non_null(strstr(result.text, "> 192.168.0.1:8080 S 0:0(0) win 32792"));
+    assert_non_null(strstr(result.text, "> 192.0.2.1:40001 S. 0:0(0) ack 1 win 65535"));
     assert_non_null(strstr(result.text, "state: ESTABLISHED"));
     assert_non_null(strstr(result.text, "plan: idle"));
     free(result.text);
