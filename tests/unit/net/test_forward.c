@@ -60,7 +60,7 @@ struct refusal {
 };
 
 /* RFC 1812 5.3.1 [1812-2], RFC 1812 4.2.2.9 [1812-3], RFC 1812 4.3.3.1 [1812-5],
- * RFC 1812 5.2.7.1 [1812-6], RFC 791 3.1 [791-4] */
+ * RFC 1812 5.2.7.1 [1812-6], RFC 1191 4 [1191-6], RFC 791 3.1 [791-4] */
 static const struct refusal refusals[] = {
     {"passes", FAR, 2, true, 20, WEIR_DROP_NONE, -1, 0, 0},
     {"TTL 1", FAR, 1, true, 20, WEIR_DROP_TTL, 11, 0, 0},

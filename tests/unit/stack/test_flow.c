@@ -181,7 +181,7 @@ static void ports_never_collide_and_run_out(void **state)
     lan_done(&lan);
 }
 
-/* RFC 6056: to one peer ports climb, between peers they tell nothing. */
+/* RFC 6056 3.3.3 [6056-1, 6056-4]: to one peer ports climb, between peers they tell nothing. */
 static void ports_climb_from_hidden_places(void **state)
 {
     struct weir_stack *stack = create();

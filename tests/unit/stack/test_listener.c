@@ -80,7 +80,8 @@ static void a_handshake_waits_for_room(void **state)
     talk_destroy(t);
 }
 
-/* At half_open_max the oldest record makes room: who answers in time still gets in. */
+/* At half_open_max the oldest record makes room: who answers in time still gets in. RFC 4987 3.4
+ * [4987-3] */
 static void the_oldest_half_open_record_gives_way(void **state)
 {
     struct weir_stack_config config = config_of(4);
@@ -101,7 +102,7 @@ static void the_oldest_half_open_record_gives_way(void **state)
     talk_destroy(t);
 }
 
-/* A flood of SYNs costs a bounded amount of memory and no connection. */
+/* A flood of SYNs costs a bounded amount of memory and no connection. RFC 4987 3.5 [4987-1] */
 static void a_syn_flood_is_borne(void **state)
 {
     struct weir_stack_config config = config_of(64);

@@ -150,7 +150,7 @@ static void test_hole_is_filled(void **state)
 }
 
 /* A loss at the head of a batch of 41: each of the 40 behind it is answered by an ACK of its
- * own, or the sender would never know (RFC 5681 3.2). */
+ * own, or the sender would never know. RFC 5681 3.2 [5681-12] */
 static void test_batch_out_of_order(void **state)
 {
     struct talk *t = talk_create(NULL);

@@ -31,7 +31,7 @@ struct verdict_row {
 #define A TCP_ACK
 
 /* clang-format off */
-/* RFC 9293 3.10.7.4 [U-5, U-11, U-12, U-13, MUST-11]; RFC 5961 3.2 */
+/* RFC 9293 3.10.7.4 [U-5, U-11, U-12, U-13, MUST-11]; RFC 5961 3.2 [5961-1] */
 static const struct verdict_row rows[] = {
     {A,               1,    0, 1, INFLATE, 0,           0, 0},
     {A | TCP_FIN,     1,    0, 1, INFLATE, 0,           0, 0},
@@ -204,7 +204,7 @@ static void text_on_a_syn_is_delivered_once(void **state)
 }
 
 /* Two records of two hosts that refuse each other's ACKs must fall silent: what one sends in answer
- * to what it cannot accept is bounded. RFC 5961 7 */
+ * to what it cannot accept is bounded. RFC 5961 7 [5961-4] */
 static void refused_acks_are_answered_a_bounded_number_of_times(void **state)
 {
     static const char *const kinds[] = {". 99999:99999(0) ack 1", "R 5:5(0)", ". 0:0(0) ack 1"};

@@ -346,7 +346,7 @@ static void a_bare_fin_is_for_brown_only(void **state)
         states_run_one(&config, &steps[i]);
 }
 
-/* RFC 5961 7: at most challenge_acks_per_second, and more when the second is over. */
+/* RFC 5961 7 [5961-4]: at most challenge_acks_per_second, and more when the second is over. */
 static void challenge_acks_are_rationed(void **state)
 {
     static const char *const kinds[] = {"R 9:9(0)", "S 9:9(0)", ". 1:1(0) ack 9",
@@ -370,7 +370,7 @@ static void challenge_acks_are_rationed(void **state)
     }
 }
 
-/* RFC 5961 7: a flood on one connection says nothing about another (CVE-2016-5696). */
+/* RFC 5961 7 [5961-4]: a flood on one connection says nothing about another (CVE-2016-5696). */
 static void the_ration_is_each_connections_own(void **state)
 {
     struct talk *t = talk_create(NULL);

@@ -27,7 +27,7 @@ static struct talk *create_with_flight(int *socket)
     return t;
 }
 
-/* RFC 5681 3.2, RFC 3042: two duplicate ACKs let a new segment go each, the third makes the
+/* RFC 5681 3.2 [5681-13, 5681-15, 5681-17], RFC 3042 2 [3042-1, 3042-2]: two duplicate ACKs let a new segment go each, the third makes the
  * first go again; ssthresh is half of what was out before the limited transmit. */
 static void test_third_duplicate(void **state)
 {
@@ -53,7 +53,7 @@ static void test_third_duplicate(void **state)
 }
 
 /* Each further duplicate inflates cwnd by one segment, and new data flows when it reaches beyond
- * what is out; the full ACK deflates it. RFC 5681 3.2 steps 4 to 6. */
+ * what is out; the full ACK deflates it. RFC 5681 3.2 [5681-17] steps 4 to 6. */
 static void test_inflation(void **state)
 {
     int s;
@@ -76,7 +76,7 @@ static void test_inflation(void **state)
     talk_destroy(t);
 }
 
-/* RFC 6582 3.2: three holes in a flight take three round trips; cwnd is deflated by each partial
+/* RFC 6582 3.2 [6582-2]: three holes in a flight take three round trips; cwnd is deflated by each partial
  * ACK. */
 static void test_partial_acks(void **state)
 {
@@ -104,7 +104,7 @@ static void test_partial_acks(void **state)
     talk_destroy(t);
 }
 
-/* RFC 6582 3.2 step 3: with little left in flight there is no burst afterwards. */
+/* RFC 6582 3.2 [6582-3] step 3: with little left in flight there is no burst afterwards. */
 static void test_no_burst_after_recovery(void **state)
 {
     struct talk *t;
@@ -122,7 +122,7 @@ static void test_no_burst_after_recovery(void **state)
     talk_destroy(t);
 }
 
-/* RFC 5681 2: what is no duplicate ACK. */
+/* RFC 5681 2 [5681-14]: what is no duplicate ACK. */
 static void test_what_does_not_count(void **state)
 {
     static const char *const segments[] = {
@@ -160,7 +160,7 @@ static void test_idle_duplicates(void **state)
     talk_destroy(t);
 }
 
-/* RFC 3042: within the peer's window, and only what is there. */
+/* RFC 3042 2 [3042-1]: within the peer's window, and only what is there. */
 static void test_limited_transmit_is_limited(void **state)
 {
     int s;
@@ -178,7 +178,7 @@ static void test_limited_transmit_is_limited(void **state)
     talk_destroy(t);
 }
 
-/* RFC 5681 3.1 (4) and 3.1 (7): a time-out sets ssthresh to half of the flight once, cwnd to one
+/* RFC 5681 3.1 [5681-9, 5681-10, 5681-11]: a time-out sets ssthresh to half of the flight once, cwnd to one
  * segment; what follows is slow start over what was out, jumping where the peer has it already. */
 static void test_timeout(void **state)
 {
@@ -208,7 +208,7 @@ static void test_timeout(void **state)
     talk_destroy(t);
 }
 
-/* RFC 6582 3.2 step 2: after a time-out, duplicates of what was sent twice start no fast
+/* RFC 6582 3.2 [6582-1, 6582-5] step 2: after a time-out, duplicates of what was sent twice start no fast
  * retransmit, as long as the ACK does not cover more than what was out then. */
 static void test_no_fast_retransmit_after_timeout(void **state)
 {

@@ -25,7 +25,7 @@ static void ack(struct weir_cc *cc, uint32_t bytes, bool limited)
     cc_newreno.acked(cc, &event, 0);
 }
 
-/* RFC 5681 3.1: in slow start by what was acknowledged, bounded per ACK (RFC 3465: two
+/* RFC 5681 3.1 [5681-7]: in slow start by what was acknowledged, bounded per ACK (RFC 3465: two
  * segments). */
 static void test_slow_start(void **state)
 {
@@ -45,7 +45,7 @@ static void test_slow_start(void **state)
     }
 }
 
-/* RFC 5681 3.1: one segment for each window of bytes, however the ACKs are cut. */
+/* RFC 5681 3.1 [5681-8]: one segment for each window of bytes, however the ACKs are cut. */
 static void test_congestion_avoidance(void **state)
 {
     static const uint32_t steps[] = {1, 10, 333, MSS, 2 * MSS, 5 * MSS};
@@ -68,7 +68,7 @@ static void test_congestion_avoidance(void **state)
     }
 }
 
-/* RFC 5681 equation 4: half of the flight, two segments at least. */
+/* RFC 5681 3.1 [5681-9, 5681-11]: half of the flight, two segments at least. */
 static void test_loss(void **state)
 {
     static const struct {
@@ -91,7 +91,7 @@ static void test_loss(void **state)
     }
 }
 
-/* RFC 6582 3.2 step 3. */
+/* RFC 6582 3.2 [6582-3] step 3. */
 static void test_recovered(void **state)
 {
     static const struct {
@@ -109,7 +109,7 @@ static void test_recovered(void **state)
 
 /* ---- In conversation ------------------------------------------------------------------------- */
 
-/* RFC 6928 2: min(10 MSS, max(2 MSS, 14600)). */
+/* RFC 6928 2 [6928-1]: min(10 MSS, max(2 MSS, 14600)). */
 static void test_initial_window(void **state)
 {
     static const struct {
@@ -134,7 +134,7 @@ static void test_initial_window(void **state)
     }
 }
 
-/* RFC 5681 3.1: one segment after a lost SYN. */
+/* RFC 5681 3.1 [5681-5], RFC 6928 2 [6928-2]: one segment after a lost SYN. */
 static void test_initial_window_after_lost_syn(void **state)
 {
     struct talk *t = talk_create(NULL);
@@ -203,7 +203,7 @@ static void test_application_limited(void **state)
     talk_destroy(t);
 }
 
-/* RFC 5681 4.1: after more than an RTO of silence, the restart window; not after less. */
+/* RFC 5681 4.1 [5681-19]: after more than an RTO of silence, the restart window; not after less. */
 static void test_restart_after_idle(void **state)
 {
     for (unsigned is_long = 0; is_long < 2; is_long++) {

@@ -25,7 +25,7 @@ static void start(struct bench *bench, weir_time rto_min)
     tcp_init(&bench->conn, &bench->context, &bench->settings);
 }
 
-/* RFC 9293 3.8.1 [MUST-18]; RFC 6298 2.1: before any sample, one second. */
+/* RFC 9293 3.8.1 [MUST-18]; RFC 6298 2.1 [6298-1]: before any sample, one second. */
 static void test_initial(void **state)
 {
     struct bench bench;
@@ -36,7 +36,7 @@ static void test_initial(void **state)
     assert_false(bench.conn.has_rtt);
 }
 
-/* RFC 6298 2.2, 2.3. */
+/* RFC 6298 2.2, 2.3 [6298-2, 6298-3]. */
 static void test_formulas(void **state)
 {
     unsigned seed = 6298;
@@ -60,7 +60,8 @@ static void test_formulas(void **state)
     }
 }
 
-/* RFC 6298 2.3, 2.4: a steady path, where 4 RTTVAR sinks to nothing; the floor and the ceiling. */
+/* RFC 6298 2.3, 2.4 [6298-4, 6298-5, 6298-8]: a steady path, where 4 RTTVAR sinks to nothing; the
+ * floor and the ceiling. */
 static void test_bounds(void **state)
 {
     struct bench bench;
@@ -80,7 +81,7 @@ static void test_bounds(void **state)
     assert_true(bench.conn.srtt > 0);
 }
 
-/* RFC 6298 5.5: the back-off, and its cap. */
+/* RFC 6298 5.5 [6298-5, 6298-11]: the back-off, and its cap. */
 static void test_back_off(void **state)
 {
     struct bench bench;
@@ -117,7 +118,7 @@ static void test_sample_of_the_handshake(void **state)
     talk_destroy(t);
 }
 
-/* RFC 6298 5.3: an ACK of new data restarts the timer; 5.2: nothing is out, nothing runs. */
+/* RFC 6298 5.1-5.3 [6298-10]: an ACK of new data restarts the timer; nothing is out, nothing runs. */
 static void test_timer_restarts(void **state)
 {
     struct talk *t = talk_create(NULL);
@@ -136,7 +137,7 @@ static void test_timer_restarts(void **state)
     talk_destroy(t);
 }
 
-/* RFC 9293 3.8.1 [MUST-18]: Karn. An ACK of what was sent twice says nothing: the timeout stays
+/* RFC 9293 3.8.1 [MUST-18], RFC 6298 3 [6298-6]: Karn. An ACK of what was sent twice says nothing: the timeout stays
  * as it was backed off, as the next interval shows; new data is a sample again, and ends that. */
 static void test_karn(void **state)
 {
@@ -207,7 +208,7 @@ static void test_karn_mixed(void **state)
     talk_destroy(t);
 }
 
-/* RFC 6298 5.7: a lost SYN; data starts with three seconds, for a sample it never had. */
+/* RFC 6298 5.7 [6298-12]: a lost SYN; data starts with three seconds, for a sample it never had. */
 static void test_lost_syn(void **state)
 {
     struct talk *t = talk_create(NULL);
@@ -268,7 +269,7 @@ static void test_repeated_syn_ack(void **state)
     talk_destroy(t);
 }
 
-/* RFC 6298 5: never sooner than one RTO after the last time the segment was sent. */
+/* RFC 6298 5 [6298-9]: never sooner than one RTO after the last time the segment was sent. */
 static void test_never_early(void **state)
 {
     struct talk *t = talk_create(NULL);

@@ -117,7 +117,7 @@ static void test_beyond_the_edge_is_patient(void **state)
 }
 
 /* RFC 9293 3.10.7.4: an ACK of what was never sent is answered and drops the segment RFC 9293
- * 3.10.7.4 [U-15]; RFC 5961 5.2: one older than the largest window, too RFC 9293 3.10.7.4
+ * 3.10.7.4 [U-15]; RFC 5961 5.2 [5961-3]: one older than the largest window, too RFC 9293 3.10.7.4
  * [MAY-12]. */
 static void test_impossible_acks(void **state)
 {
@@ -143,7 +143,7 @@ static void test_impossible_acks(void **state)
     talk_destroy(t);
 }
 
-/* RFC 5961 10: challenges are rationed. */
+/* RFC 5961 7 [5961-4]: challenges are rationed. */
 static void test_challenges_are_rationed(void **state)
 {
     struct talk *t = talk_create(NULL);

@@ -130,7 +130,7 @@ static const struct states_step ack_and_fin[] = {
 };
 
 /* RFC 9293 3.10.7.4, second [SHLD-2]: the exact RST, bare, with an ACK, and with data; it counts
- * even if its ACK is nonsense. RFC 1337 fix F1 for TIME-WAIT. */
+ * even if its ACK is nonsense. RFC 1337 3 [1337-1] for TIME-WAIT. */
 static const struct states_step exact_rst[] = {
     {AT_ESTABLISHED, "R $r:$r(0)",              NULL, WEIR_STATE_CLOSED, WEIR_ECONNRESET},
     {AT_ESTABLISHED, "R. $r:$r(0) ack 1",       NULL, WEIR_STATE_CLOSED, WEIR_ECONNRESET},

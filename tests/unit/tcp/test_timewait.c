@@ -23,7 +23,7 @@ struct verdict_row {
 #define A TCP_ACK
 
 /* clang-format off */
-/* RFC 9293 3.10.7.4 [U-13, U-18, U-20, U-30], 3.6.1 [MAY-2]; RFC 1337 3 */
+/* RFC 9293 3.10.7.4 [U-13, U-18, U-20, U-30], 3.6.1 [MAY-2]; RFC 1337 3 [1337-1] */
 static const struct verdict_row rows[] = {
     {TCP_FIN | A,  -1, 0, KEEP, true, true, false},
     {TCP_FIN | A,  -5, 4, KEEP, true, true, false},
@@ -178,7 +178,7 @@ static void closing_with_unread_data_keeps_time_wait(void **state)
     talk_destroy(t);
 }
 
-/* RFC 1337 3: a RST does not open the door to old segments. */
+/* RFC 1337 3 [1337-1, 1337-2]: a RST does not open the door to old segments. */
 static void a_rst_does_not_assassinate_it(void **state)
 {
     struct talk *t = talk_create(NULL);
