@@ -118,8 +118,8 @@ static void assert_uniform(const unsigned counts[256], unsigned total)
         fail_msg("chi-square %.1f", chi2);
 }
 
-/* RFC 9293 3.4.1 [MUST-9], RFC 6528 3 [6528-1, 6528-2]: neighbours' numbers say nothing about each other, and
- * another key's nothing at all. */
+/* RFC 9293 3.4.1 [MUST-9], RFC 6528 3 [6528-1, 6528-2]: neighbours' numbers say nothing about each
+ * other, and another key's nothing at all. */
 static void neighbours_are_unrelated(void **state)
 {
     struct talk *a = talk_with_seed(1, 0), *b = talk_with_seed(2, 0), *c = talk_with_seed(1, 7);
@@ -157,7 +157,8 @@ static uint16_t port_chosen(struct talk *t, uint32_t remote_addr, uint16_t remot
     return local.port;
 }
 
-/* RFC 6056 3.2 [6056-2, 6056-3]: inside the range, never a port that is listened on, not soon again. */
+/* RFC 6056 3.2 [6056-2, 6056-3]: inside the range, never a port that is listened on, not soon
+ * again. */
 static void ports_stay_in_their_range(void **state)
 {
     static uint8_t used[65536];

@@ -27,8 +27,9 @@ static struct talk *create_with_flight(int *socket)
     return t;
 }
 
-/* RFC 5681 3.2 [5681-13, 5681-15, 5681-17], RFC 3042 2 [3042-1, 3042-2]: two duplicate ACKs let a new segment go each, the third makes the
- * first go again; ssthresh is half of what was out before the limited transmit. */
+/* RFC 5681 3.2 [5681-13, 5681-15, 5681-17], RFC 3042 2 [3042-1, 3042-2]: two duplicate ACKs let a
+ * new segment go each, the third makes the first go again; ssthresh is half of what was out before
+ * the limited transmit. */
 static void test_third_duplicate(void **state)
 {
     int s;
@@ -76,8 +77,8 @@ static void test_inflation(void **state)
     talk_destroy(t);
 }
 
-/* RFC 6582 3.2 [6582-2]: three holes in a flight take three round trips; cwnd is deflated by each partial
- * ACK. */
+/* RFC 6582 3.2 [6582-2]: three holes in a flight take three round trips; cwnd is deflated by each
+ * partial ACK. */
 static void test_partial_acks(void **state)
 {
     int s;
@@ -178,8 +179,9 @@ static void test_limited_transmit_is_limited(void **state)
     talk_destroy(t);
 }
 
-/* RFC 5681 3.1 [5681-9, 5681-10, 5681-11]: a time-out sets ssthresh to half of the flight once, cwnd to one
- * segment; what follows is slow start over what was out, jumping where the peer has it already. */
+/* RFC 5681 3.1 [5681-9, 5681-10, 5681-11]: a time-out sets ssthresh to half of the flight once,
+ * cwnd to one segment; what follows is slow start over what was out, jumping where the peer has it
+ * already. */
 static void test_timeout(void **state)
 {
     int s;
@@ -208,8 +210,8 @@ static void test_timeout(void **state)
     talk_destroy(t);
 }
 
-/* RFC 6582 3.2 [6582-1, 6582-5] step 2: after a time-out, duplicates of what was sent twice start no fast
- * retransmit, as long as the ACK does not cover more than what was out then. */
+/* RFC 6582 3.2 [6582-1, 6582-5] step 2: after a time-out, duplicates of what was sent twice start
+ * no fast retransmit, as long as the ACK does not cover more than what was out then. */
 static void test_no_fast_retransmit_after_timeout(void **state)
 {
     int s;

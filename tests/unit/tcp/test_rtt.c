@@ -137,8 +137,9 @@ static void test_timer_restarts(void **state)
     talk_destroy(t);
 }
 
-/* RFC 9293 3.8.1 [MUST-18], RFC 6298 3 [6298-6]: Karn. An ACK of what was sent twice says nothing: the timeout stays
- * as it was backed off, as the next interval shows; new data is a sample again, and ends that. */
+/* RFC 9293 3.8.1 [MUST-18], RFC 6298 3 [6298-6]: Karn. An ACK of what was sent twice says nothing:
+ * the timeout stays as it was backed off, as the next interval shows; new data is a sample again,
+ * and ends that. */
 static void test_karn(void **state)
 {
     struct talk *t = talk_create(NULL);
