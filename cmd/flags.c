@@ -136,7 +136,7 @@ static const struct flag flag_table[] = {
     {"drop", flag_drop, "RATE", "drop forwarded packets with this probability, 0..1"},
     {"drop-rate-seed", flag_drop_seed, "N", "makes the choice of dropped packets repeatable"},
     {"log-level", flag_log_level, "LEVEL", "error, warn (as if not given), info or debug"},
-    {"profile", flag_profile, "NAME", "brown (as if not given), default or strict"},
+    {"profile", flag_profile, "NAME", "brown (as if not given), default, strict or linux"},
     {"retries", flag_retries, "N", "give up after so many retransmissions of the same data"},
     {"time-wait", flag_time_wait, "SECONDS", "how long TIME_WAIT lasts"},
     {"help", flag_help, NULL, "print this"},

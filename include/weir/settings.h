@@ -65,12 +65,17 @@ struct weir_tcp_settings {
     uint32_t challenge_acks_per_second; /* RFC 5961 10, per connection */
 };
 
-enum weir_profile { WEIR_PROFILE_DEFAULT, WEIR_PROFILE_STRICT, WEIR_PROFILE_BROWN };
+enum weir_profile {
+    WEIR_PROFILE_DEFAULT,
+    WEIR_PROFILE_STRICT,
+    WEIR_PROFILE_BROWN,
+    WEIR_PROFILE_LINUX
+};
 
 /* Fills *settings with a profile's values. */
 void weir_profile(enum weir_profile profile, struct weir_tcp_settings *settings);
 
-/* "default", "strict", "brown". Returns 0 or WEIR_EINVAL. */
+/* "default", "strict", "brown", "linux". Returns 0 or WEIR_EINVAL. */
 int weir_profile_parse(const char *name, enum weir_profile *profile);
 
 #ifdef __cplusplus

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The profiles: every setting of a TCP, three times. Protocol code reads settings and never asks which
+/* The profiles: every setting of a TCP, four times. Protocol code reads settings and never asks which
  * profile they came from.
  *
  *   default  what a TCP of today does
  *   strict   the RFC's own value wherever practice has another: RTO of 1 s at least, MSL of 2 minutes,
  *            RST ends TIME-WAIT
  *   brown    the Brown course's TCP: no options, 1360 bytes, no delay anywhere, short timers
+ *   linux    what Linux does where it differs, for packet scripts that were written against it
  *
  * Where `default` differs from an RFC the difference is listed in docs/rfc/deviations.md. */
 
@@ -77,6 +78,15 @@ static void make_brown(struct weir_tcp_settings *settings)
     settings->rst_on_lost_data = false;
 }
 
+static void make_linux(struct weir_tcp_settings *settings)
+{
+    settings->r2_time = 0;
+    settings->syn_r2_retries = 6; /* the last SYN leaves after 63 s, and 127 s is the end */
+    settings->syn_r2_time = 0;
+    settings->receive_buffer = 65536; /* half of tcp_rmem[1], the rest is Linux's own */
+    settings->rst_closes_time_wait = true;
+}
+
 void weir_profile(enum weir_profile profile, struct weir_tcp_settings *settings)
 {
     *settings = base;
@@ -84,11 +94,13 @@ void weir_profile(enum weir_profile profile, struct weir_tcp_settings *settings)
         make_strict(settings);
     else if (profile == WEIR_PROFILE_BROWN)
         make_brown(settings);
+    else if (profile == WEIR_PROFILE_LINUX)
+        make_linux(settings);
 }
 
 int weir_profile_parse(const char *name, enum weir_profile *profile)
 {
-    static const char *const names[] = {"default", "strict", "brown"};
+    static const char *const names[] = {"default", "strict", "brown", "linux"};
     unsigned i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
