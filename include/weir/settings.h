@@ -16,6 +16,7 @@ struct weir_tcp_settings {
     weir_time rto_initial; /* before the first sample */
     weir_time rto_min;
     weir_time rto_max;
+    weir_time rto_variance_min; /* least of what is added to SRTT; 0: the clock's granularity */
 
     /* RFC 9293 3.8.3. A connection is given up when both are reached: `retries` retransmissions of
      * the same data and `time` since it was first sent. r1: retransmissions before the application
@@ -25,13 +26,22 @@ struct weir_tcp_settings {
     weir_time r2_time;
     uint32_t syn_r2_retries;
     weir_time syn_r2_time;
-    weir_time user_timeout; /* RFC 9293 3.10.8; 0: by R2 alone; WEIR_NEVER: never give up */
+    uint32_t syn_ack_r2_retries; /* of a half-open record, with the time of a SYN */
+    uint32_t syn_linear_retries; /* so many SYNs are repeated before the timeout doubles */
+    bool r2_from_retransmission; /* r2_time and user_timeout count from the first retransmission,
+                                     not from the first transmission */
+    weir_time user_timeout;      /* RFC 9293 3.10.8; 0: by R2 alone; WEIR_NEVER: never give up */
 
     weir_time msl;                /* TIME-WAIT lasts twice this */
     weir_time fin_wait_2_timeout; /* of a socket that the application has closed; 0: RST at once */
     weir_time delayed_ack;        /* RFC 9293 3.8.6.3; 0: acknowledge every data segment at once */
-    weir_time sws_override;       /* RFC 9293 3.8.6.2.1: 0.1..1 s (brown: 10 ms) */
-    weir_time first_data_delay;   /* pause of an active opener before its first data; 0: none */
+    weir_time delayed_ack_max;  /* > delayed_ack: the delay adapts to the peer's pace, up to this */
+    uint32_t quick_acks;        /* so many data segments at most are acknowledged at once when a
+                                     connection or, after a pause, its peer starts to send; 0: off */
+    bool ack_by_peer_segment;   /* an ACK is due beyond one segment of the size that the peer uses,
+                                     else from two of our MSS on */
+    weir_time sws_override;     /* RFC 9293 3.8.6.2.1: 0.1..1 s (brown: 10 ms); 0: the RTO */
+    weir_time first_data_delay; /* pause of an active opener before its first data; 0: none */
 
     weir_time keepalive_idle;
     weir_time keepalive_interval;
@@ -52,7 +62,12 @@ struct weir_tcp_settings {
     bool send_mss_option;
 
     uint16_t initial_window_segments; /* RFC 6928: 10 */
-    const char *congestion_control;   /* name of a row of tcp/cc.h: "newreno" */
+    uint32_t initial_window_bytes;    /* and no more than this, or 2 MSS; 0: no bound */
+    uint32_t syn_losses_max;   /* SYNs or SYN-ACKs repeated before the first window is one MSS */
+    uint32_t slow_start_limit; /* MSS that one ACK adds in slow start (RFC 3465 L); 0: all that
+                                         it acknowledges */
+    bool idle_restart;         /* RFC 5681 4.1 */
+    const char *congestion_control; /* name of a row of tcp/cc.h: "newreno" */
 
     uint8_t ttl;
     uint8_t tos;
@@ -62,7 +77,20 @@ struct weir_tcp_settings {
     bool rst_on_lost_data;     /* bytes that nobody will read are answered by a RST (RFC 9293 3.6.1
                                   [SHLD-3]); else they are acknowledged and thrown away */
     bool rst_closes_time_wait; /* RFC 9293's text; else RFC 1337 F1: ignored */
+    bool rst_has_ack;   /* the RST of an ABORT acknowledges RCV.NXT (RFC 9293 3.10.5: bare) */
+    bool rst_takes_ack; /* late data is answered by a RST at SEG.ACK, else at SND.NXT */
+    bool rst_on_keepalive_end; /* a RST when keep-alive gives up */
+    bool minshall;             /* Nagle holds a small segment back only while another one is out
+                                  (RFC 9293 A.3) */
+    bool probe_has_data;     /* RFC 9293 3.8.6.1: a zero-window probe has one octet; else none, and
+                                  a number below SND.UNA */
+    bool window_in_segments; /* windows are offered in whole segments of the peer's, and updated
+                                  when they can be doubled */
+    bool icmp_ends_opening;  /* any ICMP error ends an opening connection, else hard ones only */
+    bool ack_unsent_acks;    /* an ACK of what was never sent is answered (RFC 9293 3.10.7.4), else
+                                  dropped */
     uint32_t challenge_acks_per_second; /* RFC 5961 10, per connection */
+    weir_time invalid_ratelimit;        /* and so much time at least between two of them */
 };
 
 enum weir_profile {

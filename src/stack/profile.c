@@ -24,6 +24,7 @@ static const struct weir_tcp_settings base = {
     .r2_time = 100 * WEIR_SECOND,
     .syn_r2_retries = 7, /* 1 + 2 + … + 120 s: the seventh SYN leaves after 127 s */
     .syn_r2_time = 180 * WEIR_SECOND,
+    .syn_ack_r2_retries = 7,
     .msl = 30 * WEIR_SECOND,
     .fin_wait_2_timeout = 60 * WEIR_SECOND,
     .delayed_ack = 40 * WEIR_MS,
@@ -40,10 +41,15 @@ static const struct weir_tcp_settings base = {
     .mss_min = 88,
     .send_mss_option = true,
     .initial_window_segments = 10,
+    .initial_window_bytes = 14600,
+    .slow_start_limit = 2,
+    .idle_restart = true,
     .congestion_control = "newreno",
     .ttl = 64,
     .nagle = true,
     .rst_on_lost_data = true,
+    .probe_has_data = true,
+    .ack_unsent_acks = true,
     .challenge_acks_per_second = 10,
 };
 
@@ -63,6 +69,7 @@ static void make_brown(struct weir_tcp_settings *settings)
     settings->r2_time = 10 * WEIR_SECOND;
     settings->syn_r2_retries = 5;
     settings->syn_r2_time = 20 * WEIR_SECOND;
+    settings->syn_ack_r2_retries = 5;
     settings->msl = 5 * WEIR_SECOND;
     settings->fin_wait_2_timeout = WEIR_NEVER;
     settings->delayed_ack = 0;
@@ -78,13 +85,40 @@ static void make_brown(struct weir_tcp_settings *settings)
     settings->rst_on_lost_data = false;
 }
 
+/* R2 is tcp_retries2 = 15 as a time: what 15 doublings of 200 ms, the last six of 120 s each, make. */
+static void make_linux_timers(struct weir_tcp_settings *settings)
+{
+    settings->rto_variance_min = 200 * WEIR_MS;
+    settings->r2_retries = 1;
+    settings->r2_time = 924600 * WEIR_MS;
+    settings->r2_from_retransmission = true;
+    settings->syn_r2_retries = 6; /* the last SYN leaves after 63 s, and 127 s is the end */
+    settings->syn_ack_r2_retries = 5;
+    settings->syn_r2_time = 0;
+    settings->delayed_ack_max = 200 * WEIR_MS;
+    settings->quick_acks = 16;
+    settings->ack_by_peer_segment = true;
+    settings->sws_override = 0;
+    settings->invalid_ratelimit = 500 * WEIR_MS;
+}
+
 static void make_linux(struct weir_tcp_settings *settings)
 {
-    settings->r2_time = 0;
-    settings->syn_r2_retries = 6; /* the last SYN leaves after 63 s, and 127 s is the end */
-    settings->syn_r2_time = 0;
-    settings->receive_buffer = 65536; /* half of tcp_rmem[1], the rest is Linux's own */
+    make_linux_timers(settings);
+    settings->receive_buffer = 65536; /* half of tcp_rmem[1]: the rest is Linux's own */
+    settings->window_in_segments = true;
+    settings->initial_window_bytes = 0;
+    settings->syn_losses_max = 1;
+    settings->slow_start_limit = 0;
+    settings->minshall = true;
+    settings->probe_has_data = false;
     settings->rst_closes_time_wait = true;
+    settings->rst_has_ack = true;
+    settings->rst_takes_ack = true;
+    settings->rst_on_keepalive_end = true;
+    settings->icmp_ends_opening = true;
+    settings->ack_unsent_acks = false;
+    settings->challenge_acks_per_second = UINT32_MAX; /* invalid_ratelimit alone counts */
 }
 
 void weir_profile(enum weir_profile profile, struct weir_tcp_settings *settings)

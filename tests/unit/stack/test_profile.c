@@ -41,16 +41,23 @@ static const struct row rows[] = {
     ROW(rto_initial,               TIME, 1 * S,    1 * S,      1 * S,      1 * S),   /* 6298 2.1 */
     ROW(rto_min,                   TIME, 200 * MS, 1 * S,      1 * MS,     200 * MS),/* 6298 2.4 */
     ROW(rto_max,                   TIME, 120 * S,  120 * S,    5 * S,      120 * S), /* 2.5: ≥ 60 s */
+    ROW(rto_variance_min,          TIME, 0,        0,          0,          200 * MS),
     ROW(r1_retries,                U32,  3,        3,          3,          3),       /* [SHLD-10] */
-    ROW(r2_retries,                U32,  15,       15,         12,         15),
-    ROW(r2_time,                   TIME, 100 * S,  100 * S,    10 * S,     0),       /* [SHLD-11] */
+    ROW(r2_retries,                U32,  15,       15,         12,         1),
+    ROW(r2_time,                   TIME, 100 * S,  100 * S,    10 * S,     924600 * MS),/* [SHLD-11] */
     ROW(syn_r2_retries,            U32,  7,        7,          5,          6),
     ROW(syn_r2_time,               TIME, 180 * S,  180 * S,    20 * S,     0),       /* [MUST-23] */
+    ROW(syn_ack_r2_retries,        U32,  7,        7,          5,          5),
+    ROW(syn_linear_retries,        U32,  0,        0,          0,          0),
+    ROW(r2_from_retransmission,    FLAG, 0,        0,          0,          1),
     ROW(user_timeout,              TIME, 0,        0,          0,          0),
     ROW(msl,                       TIME, 30 * S,   120 * S,    5 * S,      30 * S),  /* [MUST-13] */
     ROW(fin_wait_2_timeout,        TIME, 60 * S,   WEIR_NEVER, WEIR_NEVER, 60 * S),
     ROW(delayed_ack,               TIME, 40 * MS,  40 * MS,    0,          40 * MS), /* [MUST-40] */
-    ROW(sws_override,              TIME, 200 * MS, 200 * MS,   10 * MS,    200 * MS),
+    ROW(delayed_ack_max,           TIME, 0,        0,          0,          200 * MS),
+    ROW(quick_acks,                U32,  0,        0,          0,          16),
+    ROW(ack_by_peer_segment,       FLAG, 0,        0,          0,          1),
+    ROW(sws_override,              TIME, 200 * MS, 200 * MS,   10 * MS,    0),
     ROW(first_data_delay,          TIME, 0,        0,          2 * MS,     0),
     ROW(keepalive_idle,            TIME, 7200 * S, 7200 * S,   7200 * S,   7200 * S),/* [MUST-28] */
     ROW(keepalive_interval,        TIME, 75 * S,   75 * S,     75 * S,     75 * S),
@@ -66,6 +73,10 @@ static const struct row rows[] = {
     ROW(mss_min,                   U16,  88,       88,         88,         88),
     ROW(send_mss_option,           FLAG, 1,        1,          0,          1),       /* [SHLD-5] */
     ROW(initial_window_segments,   U16,  10,       10,         10,         10),      /* 6928 */
+    ROW(initial_window_bytes,      U32,  14600,    14600,      14600,      0),       /* 6928 */
+    ROW(syn_losses_max,            U32,  0,        0,          0,          1),
+    ROW(slow_start_limit,          U32,  2,        2,          2,          0),       /* 3465 */
+    ROW(idle_restart,              FLAG, 1,        1,          1,          1),       /* 5681 4.1 */
     ROW(ttl,                       U8,   64,       64,         16,         64),      /* [MUST-49] */
     ROW(tos,                       U8,   0,        0,          0,          0),
     ROW(nagle,                     FLAG, 1,        1,          0,          1),       /* [SHLD-7] */
@@ -73,7 +84,16 @@ static const struct row rows[] = {
     ROW(accept_bare_fin,           FLAG, 0,        0,          1,          0),
     ROW(rst_closes_time_wait,      FLAG, 0,        1,          0,          1),       /* 1337 */
     ROW(rst_on_lost_data,          FLAG, 1,        1,          0,          1),       /* [SHLD-3] */
-    ROW(challenge_acks_per_second, U32,  10,       10,         10,         10),      /* 5961 10 */
+    ROW(rst_has_ack,               FLAG, 0,        0,          0,          1),       /* [U-29] */
+    ROW(rst_takes_ack,             FLAG, 0,        0,          0,          1),
+    ROW(rst_on_keepalive_end,      FLAG, 0,        0,          0,          1),
+    ROW(minshall,                  FLAG, 0,        0,          0,          1),
+    ROW(probe_has_data,            FLAG, 1,        1,          1,          0),       /* [MUST-36] */
+    ROW(window_in_segments,        FLAG, 0,        0,          0,          1),
+    ROW(icmp_ends_opening,         FLAG, 0,        0,          0,          1),
+    ROW(ack_unsent_acks,           FLAG, 1,        1,          1,          0),
+    ROW(challenge_acks_per_second, U32,  10,       10,         10,         UINT32_MAX),/* 5961 10 */
+    ROW(invalid_ratelimit,         TIME, 0,        0,          0,          500 * MS),
 };
 /* clang-format on */
 
@@ -165,7 +185,7 @@ static void every_profile_keeps_the_bounds(void **state)
         assert_true(settings.rto_min <= settings.rto_initial);
         assert_true(settings.rto_initial <= settings.rto_max);
         assert_true(settings.r1_retries >= 3); /* [SHLD-10] */
-        assert_true(settings.r1_retries < settings.r2_retries);
+        assert_true(settings.r1_retries < settings.r2_retries || settings.r2_time >= 100 * S);
         assert_true(settings.window_max <= 65535); /* no window scale yet */
         assert_true(settings.mss_min <= settings.mss_default);
         if (p == WEIR_PROFILE_DEFAULT || p == WEIR_PROFILE_STRICT) {
