@@ -37,8 +37,9 @@ struct job {
 
 static const char usage_text[] =
     "usage: weir drill [options] FILE|DIR…\n"
-    "  --profile P    default, strict or brown\n"
+    "  --profile P    linux (as if not given), default, strict or brown\n"
     "  --seed N       another seed for the stack's secrets\n"
+    "  --allow-shell  hand commands that are not understood to sh\n"
     "  --tap          one TAP line a script\n"
     "  --junit FILE   and a JUnit report\n"
     "  --jobs N       run N scripts at a time\n"
@@ -166,6 +167,8 @@ static int parse_args(struct job *job, int argc, char **argv)
             return 1;
         } else if (!strcmp(argv[i], "--tap")) {
             job->tap = true;
+        } else if (!strcmp(argv[i], "--allow-shell")) {
+            job->options.allow_shell = true;
         } else if (!strcmp(argv[i], "--lenient")) {
             job->options.lenient = true;
         } else if (argv[i][0] != '-') {
@@ -316,7 +319,7 @@ static void job_done(struct job *job)
 
 int verb_drill(int argc, char **argv)
 {
-    struct job job = {.jobs = 1};
+    struct job job = {.jobs = 1, .options.profile = WEIR_PROFILE_LINUX};
     int status = parse_args(&job, argc, argv);
 
     job.options.defines = job.defines;

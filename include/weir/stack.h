@@ -52,6 +52,11 @@ struct weir_stack *weir_stack_create(const struct weir_stack_config *config);
 /* Sends nothing; connections just vanish. Links are not destroyed. NULL is allowed. */
 void weir_stack_destroy(struct weir_stack *stack);
 
+/* Other settings for connections to come and for those that live, but for sockets that have set
+ * some of their own, which keep all of theirs; buffers that are there keep their size. Returns 0 or
+ * WEIR_EINVAL (no such congestion control). */
+int weir_stack_set_tcp(struct weir_stack *stack, const struct weir_tcp_settings *settings);
+
 /* ---- The six calls --------------------------------------------------------------------------- */
 
 /* `count` packets arrived on interface `iface`. Takes what it needs out of them before it returns.

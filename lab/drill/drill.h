@@ -17,7 +17,8 @@ enum drill_verdict {
 struct drill_options {
     enum weir_profile profile;
     uint64_t seed;
-    bool lenient; /* packets after the last outbound line are nobody's business */
+    bool lenient;     /* packets after the last outbound line are nobody's business */
+    bool allow_shell; /* commands that are not understood are handed to sh(1) */
     const struct define *defines;
     size_t define_count;
 };

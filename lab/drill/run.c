@@ -32,6 +32,8 @@ static void run_event(struct run *run, const struct event *event)
         return;
     if (event->kind == EVENT_PACKET)
         run_inbound(run, event);
+    else if (event->kind == EVENT_COMMAND)
+        run_command(run, event);
     else if (event->kind == EVENT_CALL)
         run_call(run, event, from + event->call->end);
     else
@@ -91,6 +93,7 @@ static void run_script(struct run *run, struct drill_result *result)
             run_fail(run, NULL, "no stack could be made with these options");
         if (!run->ended)
             execute(run);
+        commands_end(run);
         world_destroy(run);
     }
     if (run->talk)

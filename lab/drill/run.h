@@ -6,6 +6,7 @@
 
 #include <lab/drill/drill.h>
 #include <lab/drill/options.h>
+#include <lab/linux/linux.h>
 #include <stdio.h>
 #include <weir/inspect.h>
 #include <weir/links.h>
@@ -85,6 +86,10 @@ struct run {
     struct weir_packet last_inbound; /* protocol 0: none; its pointers are void */
     const char *rule;                /* of an RFC that a failure offends; NULL: none is known */
     const struct event *failed;
+    struct weir_stack_config config;  /* what the stack is or will be made with */
+    struct linux_config linux_config; /* and the calls on top of it */
+    const char *init_scripts;         /* --init_scripts; NULL: none */
+    bool has_initialised;             /* init commands have had their turn */
     enum drill_verdict verdict;
     bool ended; /* the verdict is final */
     FILE *report, *talk;
@@ -125,6 +130,12 @@ struct seen *world_packet(struct run *run, const struct drill_conn *conn, bool t
 
 /* scan.c: skips scripts that need what is not there. */
 void scan_script(struct run *run);
+
+/* commands.c: what stands in back-quotes. The first fills run->config, with the init command, and
+ * skips the run if any command of the script is not understood; the last does the cleanup. */
+void commands_begin(struct run *run);
+void run_command(struct run *run, const struct event *event);
+void commands_end(struct run *run);
 
 /* conns.c */
 struct drill_conn *conn_add(struct run *run, uint16_t lport, uint16_t rport);

@@ -77,9 +77,7 @@ static void scan_event(struct run *run, const struct event *event)
         else
             scan_value(run, event, event->call->args);
         break;
-    case EVENT_COMMAND:
-        run_skip(run, event, "the command `%.60s`", event->text);
-        break;
+    case EVENT_COMMAND: /* commands.c */
     case EVENT_CODE:
     default:
         break;
@@ -121,6 +119,8 @@ static bool take_option(struct run *run, const struct script_option *option)
         fits = value && !weir_addr_parse(value, &run->gateway);
     else if (!strcmp(name, "strict_segments"))
         run->strict_segments = true;
+    else if (!strcmp(name, "init_scripts"))
+        run->init_scripts = value;
     else if (!strcmp(name, "profile"))
         fits = value && !weir_profile_parse(value, &run->profile);
     else if (!strcmp(name, "ip_version") && value && !strcmp(value, "ipv4"))
@@ -138,10 +138,8 @@ void scan_script(struct run *run)
     for (option = run->script->options; option && !run->ended; option = option->next)
         if (!take_option(run, option))
             run_fail(run, NULL, "the option --%s has a wrong value", option->name);
-    if (run->script->init)
-        run_skip(run, NULL, "the command `%.60s`", run->script->init);
     for (event = run->script->events; event && !run->ended; event = event->next)
         scan_event(run, event);
-    if (run->script->cleanup)
-        run_skip(run, NULL, "the command `%.60s`", run->script->cleanup);
+    if (!run->ended)
+        commands_begin(run);
 }

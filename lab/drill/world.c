@@ -49,15 +49,12 @@ static bool add_iface(struct run *run)
 
 bool world_create(struct run *run)
 {
-    struct weir_stack_config config;
     unsigned i;
 
-    weir_stack_config_init(&config);
-    weir_profile(run->profile, &config.tcp);
     for (i = 0; i < 8; i++)
-        config.seed[i] = (uint8_t)(run->options->seed >> (8 * i));
+        run->config.seed[i] = (uint8_t)(run->options->seed >> (8 * i));
     run->hub = weir_hub_create(2, run->mtu, HUB_QUEUE);
-    run->stack = run->hub ? weir_stack_create(&config) : NULL;
+    run->stack = run->hub ? weir_stack_create(&run->config) : NULL;
     run->queue_end = &run->queue;
     run->hash = 0xcbf29ce484222325u;
     return run->stack && add_iface(run);

@@ -5,6 +5,7 @@
  * of paths sends everybody who waits for a full link back to poll, which may find another way. */
 
 #include <stack/stack.h>
+#include <tcp/cc.h>
 
 /* The lists are circular: moving them in memory means linking their ends anew. */
 static bool add_blocked_list(struct weir_stack *stack)
@@ -81,4 +82,12 @@ int weir_stack_set_iface_up(struct weir_stack *stack, int iface, bool up)
 int weir_stack_set_drop_rate(struct weir_stack *stack, double rate, uint64_t seed)
 {
     return net_set_drop_rate(stack->net, rate, seed);
+}
+
+int weir_stack_set_tcp(struct weir_stack *stack, const struct weir_tcp_settings *settings)
+{
+    if (!settings->congestion_control || !cc_find(settings->congestion_control))
+        return WEIR_EINVAL;
+    stack->config.tcp = *settings;
+    return 0;
 }

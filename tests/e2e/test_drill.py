@@ -74,3 +74,46 @@ def test_define(write):
     folder = write(a="0 close(NUMBER) = RESULT ERROR (bad)\n")
     assert drill("-D", "NUMBER=3", "-D", "RESULT=-1", "-D", "ERROR=EBADF", folder).returncode == 0
     assert drill("-D", "NUMBER=3", "-D", "RESULT=0", "-D", "ERROR=EBADF", folder).returncode == 1
+
+
+SYN = """0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+0...3 connect(3, ..., ...) = -1 ETIMEDOUT (timed out)
++0 > S 0:0(0) <...>
++1 > S 0:0(0) <...>
+"""
+COMMAND = "`sysctl -q net.ipv4.tcp_syn_retries=1`\n"
+
+
+def test_commands_are_settings(write):
+    assert drill(write(a=COMMAND + SYN)).returncode == 0
+    assert drill(write(a=SYN)).returncode == 1
+
+
+def test_no_shell_unless_allowed(write):
+    folder = write(a="`touch mark`\n" + GOOD)
+    outcome = drill(folder)
+    assert outcome.returncode == 3
+    assert "the command touch" in outcome.stdout
+    assert not (folder / "mark").exists()
+    assert drill("--allow-shell", folder).returncode == 0
+    assert (folder / "mark").exists()
+
+
+def test_the_profile_is_linux_unless_the_script_or_the_caller_says_else(write):
+    # Only Linux acknowledges in the RST of an abort.
+    talk = """0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
++0 < S 0:0(0) win 32792 <mss 1000>
++0 > S. 0:0(0) ack 1 <mss 1460>
++0.1 < . 1:1(0) ack 1 win 32792
++0 accept(3, ..., ...) = 4
++0 setsockopt(4, SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8) = 0
++0 close(4) = 0
+"""
+    linux, bare = talk + "+0 > R. 1:1(0) ack 1\n", talk + "+0 > R 1:1(0)\n"
+    assert drill(write(a=linux)).returncode == 0
+    assert drill(write(a=bare)).returncode == 1
+    assert drill("--profile", "default", write(a=bare)).returncode == 0
+    assert drill("--profile", "default", write(a="--profile=linux\n" + linux)).returncode == 0
+    assert drill(write(a="--profile=strict\n" + bare)).returncode == 0
