@@ -16,9 +16,10 @@ extern "C" {
 struct weir_cc {
     uint32_t cwnd;
     uint32_t ssthresh;
-    uint32_t mss;         /* effective send MSS */
-    uint32_t bytes_acked; /* scratch of appropriate byte counting (RFC 3465) */
-    void *private_block;  /* private_size zeroed bytes, or NULL */
+    uint32_t mss;              /* effective send MSS */
+    uint32_t slow_start_limit; /* MSS that one ACK may add in slow start (RFC 3465 L); 0: any */
+    uint32_t bytes_acked;      /* scratch of appropriate byte counting (RFC 3465) */
+    void *private_block;       /* private_size zeroed bytes, or NULL */
 };
 
 struct weir_cc_ack {

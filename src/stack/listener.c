@@ -89,7 +89,7 @@ static void fill_record(struct weir_stack *stack, struct half_open *half, weir_s
     /* A connection that follows one in TIME-WAIT starts beyond it [MAY-2]. */
     half->record.iss = iss_floor ? seq_max(iss, iss_floor) : iss;
     half->record.our_mss = (uint16_t)mss;
-    half->record.window = min_u32(min_u32(settings->receive_buffer, settings->window_max), 65535);
+    half->record.window = tcp_recv_first_window(settings, mss);
 }
 
 static bool is_plausible_peer(const struct weir_stack *stack, const struct flow_key *key)

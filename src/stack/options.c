@@ -142,6 +142,7 @@ static void set_setting(struct weir_tcp_settings *settings, enum weir_option opt
         break;
     case WEIR_TCP_SYNCNT: /* the number alone decides from now on */
         settings->syn_r2_retries = (uint32_t)value;
+        settings->syn_ack_r2_retries = (uint32_t)value;
         settings->syn_r2_time = 0;
         break;
     case WEIR_TCP_LINGER2:
@@ -190,9 +191,7 @@ static void tell_connection(struct weir_stack *stack, struct conn *conn, enum we
         break;
     case WEIR_TCP_USER_TIMEOUT:
         tcp_stop_timer(tcp, TCP_TIMER_USER);
-        if (settings->user_timeout && settings->user_timeout != WEIR_NEVER &&
-            tcp->snd_una != tcp->snd_nxt)
-            tcp_start_timer(tcp, TCP_TIMER_USER, tcp->stalled_since + settings->user_timeout);
+        tcp_start_user_timer(tcp);
         break;
     default:
         break;

@@ -133,6 +133,7 @@ static void start_sequence(struct tcp_conn *conn, weir_seq iss)
     conn->snd_end = iss + 1;
     conn->snd_up = iss;
     conn->recover = iss;
+    conn->snd_small = iss;
 }
 
 void tcp_open(struct tcp_conn *conn, weir_seq iss, uint32_t mms, weir_time now)
@@ -164,6 +165,7 @@ void tcp_inflate(struct tcp_conn *conn, const struct tcp_halfopen *record, uint3
     conn->stalled_since = record->started;
     conn->last_heard = now;
     conn->syn_timed_out = record->is_timed_out;
+    conn->syn_losses = record->retries;
     tcp_set_state(conn, WEIR_STATE_SYN_RECEIVED);
     if (record->rtt_us)
         tcp_rtt_sample(conn, record->rtt_us * WEIR_US);
@@ -174,11 +176,15 @@ void tcp_inflate(struct tcp_conn *conn, const struct tcp_halfopen *record, uint3
 /* RFC 6928, and RFC 5681 3.1 after a lost SYN. */
 static uint32_t initial_window(const struct tcp_conn *conn)
 {
-    uint32_t mss = conn->cc.mss;
+    const struct weir_tcp_settings *settings = conn->settings;
+    uint32_t mss = conn->cc.mss, window;
 
-    if (conn->syn_timed_out)
+    if (conn->syn_losses > settings->syn_losses_max)
         return mss;
-    return min_u32(conn->settings->initial_window_segments * mss, max_u32(2 * mss, 14600));
+    window = settings->initial_window_segments * mss;
+    if (settings->initial_window_bytes)
+        window = min_u32(window, max_u32(2 * mss, settings->initial_window_bytes));
+    return window;
 }
 
 static void start_congestion_control(struct tcp_conn *conn)
@@ -186,6 +192,7 @@ static void start_congestion_control(struct tcp_conn *conn)
     size_t size = conn->cc_ops->private_size;
 
     conn->cc.ssthresh = UINT32_MAX;
+    conn->cc.slow_start_limit = conn->settings->slow_start_limit;
     if (size && !conn->cc.private_block)
         conn->cc.private_block = alloc_get_zeroed(conn->context->alloc, size);
     if (size && !conn->cc.private_block)
@@ -205,6 +212,7 @@ void tcp_enter_established(struct tcp_conn *conn, weir_time now)
     tcp_stop_timer(conn, TCP_TIMER_RTO);
     tcp_stop_timer(conn, TCP_TIMER_USER);
     start_congestion_control(conn);
+    tcp_ack_start(conn, now);
     tcp_set_state(conn, conn->fin_queued ? WEIR_STATE_FIN_WAIT_1 : WEIR_STATE_ESTABLISHED);
     if (settings->keepalive)
         tcp_start_timer(conn, TCP_TIMER_KEEPALIVE, now + settings->keepalive_idle);
@@ -218,8 +226,9 @@ void tcp_enter_established(struct tcp_conn *conn, weir_time now)
 
 void tcp_resume(struct tcp_conn *conn, weir_time now)
 {
-    if (!tcp_is_synchronised(conn) || conn->snd_una != conn->snd_nxt ||
-        conn->snd_nxt == conn->snd_end || now - conn->last_sent <= conn->rto)
+    if (!tcp_is_synchronised(conn) || !conn->settings->idle_restart ||
+        conn->snd_una != conn->snd_nxt || conn->snd_nxt == conn->snd_end ||
+        now - conn->last_sent <= conn->rto)
         return;
     conn->cc_ops->idle(&conn->cc, min_u32(initial_window(conn), conn->cc.cwnd),
                        now - conn->last_sent, conn->rto);

@@ -172,7 +172,7 @@ enum tcp_halfopen_verdict tcp_halfopen_expire(struct tcp_halfopen *record,
     unsigned i;
 
     reply->flags = 0;
-    if (record->retries >= settings->syn_r2_retries && !is_patient &&
+    if (record->retries >= settings->syn_ack_r2_retries && !is_patient &&
         now - record->started >= settings->syn_r2_time)
         return TCP_HALFOPEN_FREE;
     if (record->retries < UINT8_MAX)

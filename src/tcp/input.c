@@ -244,6 +244,7 @@ static enum weir_drop refuse_unacceptable(struct tcp_conn *conn, const struct tc
     /* Bare ACKs and SYNs are rationed: two ends that refuse each other's must fall silent. */
     if (!segment->length && !(segment->flags & TCP_FIN))
         return tcp_owe_challenge(conn, drop, now);
+    tcp_ack_refused(conn);
     tcp_owe_ack(conn, WEIR_WHY_DUPLICATE_ACK);
     return drop;
 }
@@ -384,6 +385,9 @@ static enum weir_drop check_ack(struct tcp_conn *conn, struct tcp_segment *segme
     }
     if (conn->state == WEIR_STATE_SYN_RECEIVED)
         return ack_in_syn_received(conn, segment, now, reply);
+    if (seq_gt(segment->ack, conn->snd_nxt) && conn->state == WEIR_STATE_ESTABLISHED &&
+        !conn->settings->ack_unsent_acks)
+        return WEIR_DROP_TCP_BAD_ACK;
     /* RFC 9293 3.10.7.4 [MAY-12, U-15] */
     if (seq_gt(segment->ack, conn->snd_nxt) ||
         seq_lt(segment->ack, conn->snd_una - conn->max_snd_wnd))
@@ -419,9 +423,10 @@ static void check_urg(struct tcp_conn *conn, const struct tcp_segment *segment, 
 }
 
 /* Data for an application that is gone [SHLD-3]: the peer must learn that it is lost. */
-static enum weir_drop refuse_late_data(struct tcp_conn *conn, struct tcp_reply *reply)
+static enum weir_drop refuse_late_data(struct tcp_conn *conn, const struct tcp_segment *segment,
+                                       struct tcp_reply *reply)
 {
-    reply_rst(reply, conn->snd_nxt);
+    reply_rst(reply, conn->settings->rst_takes_ack ? segment->ack : conn->snd_nxt);
     tcp_fail(conn, WEIR_ECONNRESET);
     return WEIR_DROP_TCP_CLOSED_DATA;
 }
@@ -445,7 +450,7 @@ static enum weir_drop input_synchronised(struct tcp_conn *conn, struct tcp_segme
     heard(conn, now);
     check_urg(conn, segment, untrimmed);
     if (conn->is_orphan && segment->length && conn->settings->rst_on_lost_data)
-        return refuse_late_data(conn, reply);
+        return refuse_late_data(conn, segment, reply);
     drop = tcp_recv_text(conn, segment, now);
     tcp_recv_fin(conn, segment, now);
     return drop;
@@ -488,7 +493,7 @@ enum weir_drop tcp_icmp(struct tcp_conn *conn, weir_seq seq, int error, bool is_
     if (conn->state == WEIR_STATE_CLOSED || seq_lt(seq, conn->snd_una) ||
         !seq_lt(seq, conn->snd_nxt))
         return WEIR_DROP_ICMP_QUOTE;
-    if (is_hard && !tcp_is_synchronised(conn)) {
+    if ((is_hard || conn->settings->icmp_ends_opening) && !tcp_is_synchronised(conn)) {
         conn->context->counters->counter[WEIR_COUNT_FAILED_OPENS]++;
         tcp_fail(conn, error);
         return WEIR_DROP_NONE;

@@ -110,7 +110,7 @@ static void grow_window(struct tcp_conn *conn, weir_seq ack, weir_time now)
     };
 
     /* RFC 3465 2.3: after a time-out one ACK may cover much that was long there. */
-    if (is_restarting)
+    if (is_restarting && conn->cc.slow_start_limit)
         acked.acked = min_u32(acked.acked, conn->cc.mss);
     conn->cc_ops->acked(&conn->cc, &acked, now);
 }

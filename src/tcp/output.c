@@ -29,7 +29,7 @@ static uint8_t flags_of(const struct tcp_conn *conn, const struct tcp_run *run, 
     case TCP_RUN_SYN:
         return conn->state == WEIR_STATE_SYN_SENT ? TCP_SYN : TCP_SYN | TCP_ACK;
     case TCP_RUN_RST: /* RFC 9293 3.10.5 */
-        return TCP_RST;
+        return conn->settings->rst_has_ack ? TCP_RST | TCP_ACK : TCP_RST;
     default:
         return (uint8_t)(TCP_ACK | (is_last ? run->flags : 0));
     }
@@ -84,9 +84,7 @@ uint32_t tcp_emit(const struct tcp_conn *conn, const struct tcp_run *run, uint32
 
     if (header.flags & TCP_ACK)
         header.ack = conn->rcv_nxt;
-    if (run->kind == TCP_RUN_RST)
-        header.window = 0;
-    else
+    if (run->kind != TCP_RUN_RST)
         mark_urgent(conn, &header);
     if (out.mss)
         header.header_length += (uint8_t)opt_emit(&out, bytes + TCP_HEADER);

@@ -87,12 +87,19 @@ static struct tcp_run plan_loss(const struct tcp_conn *conn)
     return retransmission(conn, conn->rtx_nxt, why);
 }
 
-/* RFC 9293 3.8.6.1: one octet, new or already out, or the FIN. */
+/* RFC 9293 3.8.6.1: one octet, new or already out, or the FIN. Without data in it: what is out goes
+ * again, whatever the window; or an ACK whose number asks for an answer. */
 static struct tcp_run plan_probe(const struct tcp_conn *conn)
 {
     weir_seq seq = conn->snd_una;
+    uint32_t length = min_u32(conn->snd_nxt - seq, min_u32(conn->cc.mss, conn->snd_end - seq));
     struct tcp_run run;
 
+    if (!conn->settings->probe_has_data) {
+        if (seq == conn->snd_nxt || !length)
+            return run_of(conn, TCP_RUN_ACK, seq - 1, 0, WEIR_WHY_PROBE);
+        return run_of(conn, TCP_RUN_DATA, seq, length, WEIR_WHY_PROBE);
+    }
     if (seq == conn->snd_end) {
         run = run_of(conn, TCP_RUN_DATA, seq, 0, WEIR_WHY_PROBE);
         run.flags |= TCP_FIN;
@@ -114,6 +121,14 @@ static uint32_t cwnd_room(const struct tcp_conn *conn)
 
 /* May the last, small segment of a run leave? `length` is what window and cwnd allow of it, `ahead`
  * what is out before it. The conditions of RFC 9293 3.8.6.2.1, the bracketed ones being Nagle's. */
+static bool nagle_holds(const struct tcp_conn *conn, uint32_t ahead)
+{
+    if (!conn->settings->nagle || !ahead)
+        return false;
+    return !conn->settings->minshall ||
+           (seq_gt(conn->snd_small, conn->snd_una) && seq_leq(conn->snd_small, conn->snd_nxt));
+}
+
 static enum weir_why judge_small(const struct tcp_conn *conn, uint32_t length, uint32_t available,
                                  uint32_t ahead)
 {
@@ -123,7 +138,7 @@ static enum weir_why judge_small(const struct tcp_conn *conn, uint32_t length, u
         return WEIR_WHY_DATA;
     if (is_all && (conn->is_corked || conn->more_coming))
         return WEIR_WHY_WAIT_CORK;
-    if (conn->settings->nagle && ahead)
+    if (nagle_holds(conn, ahead))
         return is_all ? WEIR_WHY_WAIT_NAGLE : WEIR_WHY_WAIT_SWS;
     if (is_all || length >= max_u32(conn->max_snd_wnd / 2, 1))
         return WEIR_WHY_DATA;
@@ -230,6 +245,8 @@ struct tcp_run tcp_plan(const struct tcp_conn *conn, const struct tcp_env *env, 
     else
         run = plan_synchronised(conn, env);
     run.window = tcp_recv_offer(conn, env->memory_pressure);
+    if (run.kind == TCP_RUN_RST && !conn->settings->rst_has_ack)
+        run.window = 0;
     return run;
 }
 
@@ -279,40 +296,42 @@ static uint32_t sent_again(struct tcp_conn *conn, const struct tcp_run *run, wei
     return bytes;
 }
 
-/* The first byte of a flight: from now on somebody is waited for. */
-static void start_waiting(struct tcp_conn *conn, weir_time now)
+static void sent_probe(struct tcp_conn *conn, weir_time now)
 {
-    weir_time user = conn->settings->user_timeout;
-
-    conn->stalled_since = now;
-    if (user > 0 && user != WEIR_NEVER)
-        tcp_start_timer(conn, TCP_TIMER_USER, now + user);
+    if (!conn->retries)
+        conn->retried_since = now;
+    conn->probe_due = false;
+    if (conn->probes < UINT8_MAX)
+        conn->probes++;
+    if (conn->retries < UINT8_MAX)
+        conn->retries++;
 }
 
 static void sent_data(struct tcp_conn *conn, const struct tcp_run *run, uint32_t length,
                       weir_time now)
 {
     bool has_fin = (run->flags & TCP_FIN) && length == run->length;
+    bool is_first = conn->snd_una == conn->snd_nxt; /* from now on somebody is waited for */
     weir_seq end = run->seq + length + (has_fin ? 1 : 0);
 
-    if (conn->snd_una == conn->snd_nxt)
-        start_waiting(conn, now);
+    if (is_first)
+        conn->stalled_since = now;
     conn->bytes_sent += length;
     if (seq_lt(run->seq, conn->snd_nxt))
         conn->bytes_sent -= sent_again(conn, run, end, now);
     if (seq_gt(end, conn->snd_nxt)) {
         record_new(conn, end, now);
+        if (length % conn->cc.mss)
+            conn->snd_small = run->seq + length;
         conn->snd_nxt = end;
         if (conn->settings->notsent_lowat != UINT32_MAX)
             tcp_send_wake(conn);
+        if (is_first)
+            tcp_start_user_timer(conn);
     }
     conn->last_sent = now;
     if (run->why == WEIR_WHY_PROBE) {
-        conn->probe_due = false;
-        if (conn->probes < UINT8_MAX)
-            conn->probes++;
-        if (conn->retries < UINT8_MAX)
-            conn->retries++;
+        sent_probe(conn, now);
         return;
     }
     if (run->seq == conn->snd_una)
@@ -326,7 +345,8 @@ static void sent_syn(struct tcp_conn *conn, weir_time now)
 {
     if (conn->snd_nxt == conn->iss) {
         conn->snd_nxt = conn->iss + 1;
-        start_waiting(conn, now);
+        conn->stalled_since = now;
+        tcp_start_user_timer(conn);
     } else if (conn->rtx_once) {
         conn->retransmissions++;
         conn->context->counters->counter[WEIR_COUNT_RETRANSMISSIONS]++;
@@ -338,8 +358,9 @@ static void sent_syn(struct tcp_conn *conn, weir_time now)
 }
 
 /* The segment carried an ACK and a window. */
-static void acknowledged(struct tcp_conn *conn, const struct tcp_run *run)
+static void acknowledged(struct tcp_conn *conn, const struct tcp_run *run, weir_time now)
 {
+    tcp_ack_sent(conn, run->kind == TCP_RUN_DATA && run->length > 0, now);
     if (run->kind == TCP_RUN_ACK && conn->acks_owed)
         conn->acks_owed--;
     conn->ack_now = false;
@@ -361,7 +382,9 @@ void tcp_sent(struct tcp_conn *conn, const struct tcp_run *run, uint32_t length,
         sent_data(conn, run, length, now);
         break;
     case TCP_RUN_ACK:
-        if (run->why == WEIR_WHY_KEEPALIVE) {
+        if (run->why == WEIR_WHY_PROBE) {
+            sent_probe(conn, now);
+        } else if (run->why == WEIR_WHY_KEEPALIVE) {
             conn->keepalive_due = false;
             conn->probes++;
         }
@@ -376,7 +399,7 @@ void tcp_sent(struct tcp_conn *conn, const struct tcp_run *run, uint32_t length,
     if (conn->state == WEIR_STATE_SYN_SENT)
         conn->rcv_adv = conn->rcv_nxt + run->window;
     else
-        acknowledged(conn, run);
+        acknowledged(conn, run, now);
 }
 
 /* The interval between probes doubles like the RTO (RFC 9293 3.8.6.1 [SHLD-29, SHLD-30]). */
@@ -388,6 +411,11 @@ static weir_time probe_interval(const struct tcp_conn *conn)
     for (i = 0; i < conn->probes && interval < conn->settings->rto_max; i++)
         interval *= 2;
     return min_i64(interval, conn->settings->rto_max);
+}
+
+static weir_time override_delay(const struct tcp_conn *conn)
+{
+    return conn->settings->sws_override ? conn->settings->sws_override : conn->rto;
 }
 
 weir_time tcp_wait(struct tcp_conn *conn, enum weir_why why, weir_time now)
@@ -406,7 +434,6 @@ weir_time tcp_wait(struct tcp_conn *conn, enum weir_why why, weir_time now)
         tcp_stop_timer(conn, TCP_TIMER_SWS);
     else if (!tcp_timer_is_running(conn, TCP_TIMER_SWS))
         tcp_start_timer(conn, TCP_TIMER_SWS,
-                        now +
-                            (why == WEIR_WHY_WAIT_CORK ? CORK_MAX : conn->settings->sws_override));
+                        now + (why == WEIR_WHY_WAIT_CORK ? CORK_MAX : override_delay(conn)));
     return tcp_deadline(conn);
 }

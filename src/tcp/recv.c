@@ -32,6 +32,7 @@
 #include <tcp/tcp.h>
 
 #define ACKS_OWED_MAX 64
+#define PAYING_SEGMENT 128u /* segments from here on are worth their memory: the window may grow */
 
 uint32_t tcp_recv_window(const struct tcp_conn *conn)
 {
@@ -54,7 +55,16 @@ static uint32_t free_window(const struct tcp_conn *conn)
     return min_u32(room, min_u32(conn->settings->window_max, 65535));
 }
 
-uint32_t tcp_recv_offer(const struct tcp_conn *conn, bool memory_pressure)
+uint32_t tcp_recv_first_window(const struct weir_tcp_settings *settings, uint32_t mss)
+{
+    uint32_t window = settings->receive_buffer;
+
+    if (settings->window_in_segments && window > mss)
+        window -= window % mss;
+    return min_u32(window, min_u32(settings->window_max, 65535));
+}
+
+static uint32_t offer_room(const struct tcp_conn *conn, bool memory_pressure)
 {
     uint32_t offered = tcp_recv_window(conn);
     uint32_t room = free_window(conn);
@@ -65,6 +75,36 @@ uint32_t tcp_recv_offer(const struct tcp_conn *conn, bool memory_pressure)
     return room;
 }
 
+/* window_in_segments: whole segments of the peer's, none while that would be less than one or a
+ * sixteenth of the buffer, and as it is as long as that is near enough. */
+static uint32_t offer_segments(const struct tcp_conn *conn)
+{
+    uint32_t room = free_window(conn);
+    uint32_t full = min_u32(conn->receive_buffer, min_u32(conn->settings->window_max, 65535));
+    uint32_t mss = min_u32(conn->peer_segment, full);
+    uint32_t last = conn->rcv_adv - conn->rcv_acked;
+
+    if (!mss || (room < full / 2 && (room < conn->receive_buffer / 16 || room < mss)))
+        return 0;
+    room = min_u32(room, conn->rcv_ssthresh);
+    if (last + mss <= room || last > room)
+        return room - room % mss;
+    return mss == full && room > last + full / 2 ? room : last;
+}
+
+uint32_t tcp_recv_offer(const struct tcp_conn *conn, bool memory_pressure)
+{
+    uint32_t offered = tcp_recv_window(conn);
+
+    if (!conn->settings->window_in_segments)
+        return offer_room(conn, memory_pressure);
+    if (conn->state == WEIR_STATE_SYN_SENT)
+        return tcp_recv_first_window(conn->settings, conn->rcv_mss);
+    if (memory_pressure || conn->fin_received || !tcp_is_synchronised(conn))
+        return offered;
+    return max_u32(offered, offer_segments(conn));
+}
+
 bool tcp_recv_update_due(const struct tcp_conn *conn, bool memory_pressure)
 {
     uint32_t offered = tcp_recv_window(conn);
@@ -72,6 +112,8 @@ bool tcp_recv_update_due(const struct tcp_conn *conn, bool memory_pressure)
 
     if (offer == offered || conn->has_fin)
         return false;
+    if (conn->settings->window_in_segments) /* when it can be doubled */
+        return offer >= 2 * offered;
     return offer - offered >= min_u32(conn->receive_buffer / 2, 2u * conn->rcv_mss) ||
            offered < conn->rcv_mss;
 }
@@ -87,6 +129,8 @@ void tcp_owe_ack(struct tcp_conn *conn, enum weir_why why)
  * it puts in. */
 enum weir_drop tcp_owe_challenge(struct tcp_conn *conn, enum weir_drop reason, weir_time now)
 {
+    if (conn->challenges && now - conn->challenged < conn->settings->invalid_ratelimit)
+        return WEIR_DROP_TCP_CHALLENGE_RATE;
     if (!conn->challenges || now - conn->challenge_from >= WEIR_SECOND) {
         conn->challenge_from = now;
         conn->challenges = 0;
@@ -94,6 +138,7 @@ enum weir_drop tcp_owe_challenge(struct tcp_conn *conn, enum weir_drop reason, w
     if (conn->challenges >= conn->settings->challenge_acks_per_second)
         return WEIR_DROP_TCP_CHALLENGE_RATE;
     conn->challenges++;
+    conn->challenged = now;
     conn->context->counters->counter[WEIR_COUNT_CHALLENGE_ACKS]++;
     tcp_owe_ack(conn, WEIR_WHY_CHALLENGE_ACK);
     return reason;
@@ -107,19 +152,16 @@ static void ack_at_once(struct tcp_conn *conn, enum weir_why why)
 }
 
 /* In-order data came: RFC 9293 3.8.6.3 [SHLD-18, SHLD-19, MUST-40]. */
-static void note_in_order(struct tcp_conn *conn, bool filled_gap, weir_time now)
+static void note_in_order(struct tcp_conn *conn, uint32_t length, bool filled_gap, weir_time now)
 {
-    weir_time delay = conn->settings->delayed_ack;
+    bool is_due = tcp_ack_data_came(conn, length, now);
 
     if (conn->acks_owed) {
         conn->acks_owed = 0;
         filled_gap = true;
     }
-    if (filled_gap || delay == 0 || conn->ooo.count ||
-        conn->rcv_nxt - conn->rcv_acked >= 2u * conn->rcv_mss)
+    if (filled_gap || is_due)
         ack_at_once(conn, WEIR_WHY_ACK);
-    else if (!tcp_timer_is_running(conn, TCP_TIMER_DELAYED_ACK))
-        tcp_start_timer(conn, TCP_TIMER_DELAYED_ACK, now + delay);
 }
 
 static bool can_receive(const struct tcp_conn *conn)
@@ -213,8 +255,10 @@ enum weir_drop tcp_recv_text(struct tcp_conn *conn, struct tcp_segment *segment,
         ranges_remove_before(&conn->ooo, conn->context->alloc, end);
     }
     conn->bytes_received += end - conn->rcv_nxt;
+    if (segment->length >= PAYING_SEGMENT)
+        conn->rcv_ssthresh = UINT32_MAX;
     conn->rcv_nxt = end;
-    note_in_order(conn, had_gap, now);
+    note_in_order(conn, segment->length, had_gap, now);
     discard_unwanted(conn);
     conn->events |= WEIR_IN;
     return WEIR_DROP_NONE;

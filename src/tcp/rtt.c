@@ -4,7 +4,7 @@
  *
  *   first sample R:   SRTT = R, RTTVAR = R / 2
  *   after that:       RTTVAR = 3/4 RTTVAR + 1/4 |SRTT - R|;  SRTT = 7/8 SRTT + 1/8 R
- *   RTO = SRTT + max(G, 4 RTTVAR), within [rto_min, rto_max] of the settings
+ *   RTO = SRTT + max(G, 4 RTTVAR, rto_variance_min), within [rto_min, rto_max] of the settings
  *
  * in nanoseconds, where the clock granularity G is nothing; a floor of 1 µs stands in for it. While
  * time-outs come in a row the back-off is computed from their number. An acknowledgement ends the row;
@@ -32,7 +32,8 @@ void tcp_rtt_sample(struct tcp_conn *conn, weir_time rtt)
         conn->rttvar += (error - conn->rttvar) / 4;
         conn->srtt += (rtt - conn->srtt) / 8;
     }
-    conn->rto = conn->srtt + max_i64(GRANULARITY, 4 * conn->rttvar);
+    conn->rto =
+        conn->srtt + max_i64(max_i64(GRANULARITY, settings->rto_variance_min), 4 * conn->rttvar);
     conn->rto = min_i64(max_i64(conn->rto, settings->rto_min), settings->rto_max);
 }
 
@@ -40,9 +41,11 @@ void tcp_rtt_sample(struct tcp_conn *conn, weir_time rtt)
 weir_time tcp_rto_backed_off(const struct tcp_conn *conn)
 {
     weir_time rto = conn->rto;
-    unsigned i;
+    unsigned i = 0;
 
-    for (i = 0; i < conn->retries && rto < conn->settings->rto_max; i++)
+    if (conn->state == WEIR_STATE_SYN_SENT)
+        i = conn->settings->syn_linear_retries; /* these do not double it */
+    for (; i < conn->retries && rto < conn->settings->rto_max; i++)
         rto *= 2;
     return min_i64(rto, conn->settings->rto_max);
 }

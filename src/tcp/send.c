@@ -105,7 +105,6 @@ void tcp_send_commit(struct tcp_conn *conn, uint32_t length, bool more, bool urg
 /* RFC 6298 5.2, 5.3; RFC 9293 3.10.8 for the user timeout. */
 static void restart_timers(struct tcp_conn *conn, weir_time now)
 {
-    weir_time user = conn->settings->user_timeout;
     bool is_waiting = conn->snd_una != conn->snd_nxt;
 
     conn->retries = 0;
@@ -115,10 +114,7 @@ static void restart_timers(struct tcp_conn *conn, weir_time now)
         tcp_rto_restart(conn, now);
     else if (!is_waiting)
         tcp_stop_timer(conn, TCP_TIMER_RTO);
-    if (is_waiting && user > 0 && user != WEIR_NEVER)
-        tcp_start_timer(conn, TCP_TIMER_USER, now + user);
-    else
-        tcp_stop_timer(conn, TCP_TIMER_USER);
+    tcp_start_user_timer(conn);
 }
 
 /* The sample comes from the newest record that the ACK reaches into, unless anything up to it was

@@ -151,13 +151,19 @@ struct tcp_conn {
     bool is_urgent_out : 1; /* snd_up is ahead of snd_una */
     bool is_urgent_in : 1;  /* rcv_up is ahead of rcv_read */
     bool past_r1 : 1;
-    bool has_rtt : 1;       /* srtt is a measurement */
-    bool syn_timed_out : 1; /* RFC 6298 5.7, RFC 6928 */
+    bool has_rtt : 1;        /* srtt is a measurement */
+    bool syn_timed_out : 1;  /* RFC 6298 5.7, RFC 6928 */
+    bool is_interactive : 1; /* data goes out soon after data comes in */
 
-    weir_seq recover; /* RFC 6582 */
-    weir_seq rtx_nxt; /* in LOSS: next to be sent again */
-    uint16_t snd_mss; /* what the peer takes, and our bound */
-    uint16_t rcv_mss; /* what we offered */
+    weir_seq recover;      /* RFC 6582 */
+    weir_seq rtx_nxt;      /* in LOSS: next to be sent again */
+    uint16_t snd_mss;      /* what the peer takes, and our bound */
+    uint16_t rcv_mss;      /* what we offered */
+    uint16_t peer_segment; /* size of the largest segments that come (ack.c) */
+    uint8_t quick_acks;    /* so many segments more are acknowledged at once */
+    uint8_t syn_losses;    /* SYNs, or SYN-ACKs, that a time-out repeated */
+    uint32_t rcv_ssthresh; /* window_in_segments: no more than this is offered */
+    weir_seq snd_small;    /* end of the last small segment sent (Minshall) */
     uint32_t send_buffer, receive_buffer;
 
     struct ring snd_ring; /* offset 0 is snd_base */
@@ -176,6 +182,10 @@ struct tcp_conn {
     weir_time stalled_since;  /* since when the oldest outstanding byte waits */
     weir_time challenge_from; /* RFC 5961 10: start of the present second */
     uint32_t challenges;      /* challenge ACKs in it */
+    weir_time challenged;     /* the last of them */
+    weir_time retried_since;  /* with retries: the first retransmission in a row */
+    weir_time ack_delay;      /* of delayed ACKs, at present; 0: no data came yet */
+    weir_time last_data;      /* when data came */
 
     uint64_t segments_sent, segments_received, bytes_sent, bytes_received, bytes_acked;
     uint64_t bytes_retransmitted;
@@ -322,6 +332,9 @@ static inline bool tcp_timer_is_running(const struct tcp_conn *conn, enum tcp_ti
     return conn->timers[timer] != WEIR_NEVER;
 }
 
+/* RFC 9293 3.10.8: from when the oldest outstanding byte was sent, or sent again, as the settings say. */
+void tcp_start_user_timer(struct tcp_conn *conn);
+
 /* RFC 6298: a sample; the timeout with its present back-off; the timer restarted from now. */
 void tcp_rtt_sample(struct tcp_conn *conn, weir_time rtt);
 weir_time tcp_rto_backed_off(const struct tcp_conn *conn);
@@ -381,6 +394,9 @@ uint32_t tcp_usable_window(const struct tcp_conn *conn);
 /* RCV.WND: what was offered and not used yet. */
 uint32_t tcp_recv_window(const struct tcp_conn *conn);
 
+/* The first window, for a SYN or SYN-ACK that names `mss`. */
+uint32_t tcp_recv_first_window(const struct weir_tcp_settings *settings, uint32_t mss);
+
 /* The window that a segment sent now would offer (silly-window avoidance, never shrinking). */
 uint32_t tcp_recv_offer(const struct tcp_conn *conn, bool memory_pressure);
 
@@ -409,6 +425,22 @@ void tcp_recv_shut(struct tcp_conn *conn);
 /* Owes an ACK of its own for a segment / notes a challenge ACK, if the throttle allows. */
 void tcp_owe_ack(struct tcp_conn *conn, enum weir_why why);
 enum weir_drop tcp_owe_challenge(struct tcp_conn *conn, enum weir_drop reason, weir_time now);
+
+/* ---- ack.c: when in-order data is acknowledged ------------------------------------------------------ */
+
+/* The windows are known. */
+void tcp_ack_start(struct tcp_conn *conn, weir_time now);
+
+/* In-order data came. True: its ACK is due at once; else the delayed-ACK timer runs. */
+bool tcp_ack_data_came(struct tcp_conn *conn, uint32_t length, weir_time now);
+
+/* The next segments are to be acknowledged each / because one was refused. */
+void tcp_ack_quickly(struct tcp_conn *conn);
+void tcp_ack_refused(struct tcp_conn *conn);
+
+/* The delayed-ACK timer has expired / a segment with an ACK is leaving (before rcv_acked moves). */
+void tcp_ack_expired(struct tcp_conn *conn);
+void tcp_ack_sent(struct tcp_conn *conn, bool is_data, weir_time now);
 
 /* ---- loss.c ----------------------------------------------------------------------------------------- */
 

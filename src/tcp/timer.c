@@ -37,14 +37,39 @@ static bool is_past_r2(const struct tcp_conn *conn, weir_time since, weir_time n
     uint32_t retries = is_opening ? settings->syn_r2_retries : settings->r2_retries;
     weir_time time = is_opening ? settings->syn_r2_time : settings->r2_time;
 
+    if (conn->state == WEIR_STATE_SYN_SENT)
+        retries += settings->syn_linear_retries;
     /* The application has set R2 itself [MUST-21]: by the time, or that of the SYN by a number. */
     if (settings->user_timeout && !(is_opening && time == 0))
         return false;
     return conn->retries >= retries && now - since >= time;
 }
 
-static void count_retry(struct tcp_conn *conn)
+/* What R2's time counts from. */
+static weir_time r2_start(const struct tcp_conn *conn)
 {
+    return conn->settings->r2_from_retransmission && conn->retries ? conn->retried_since
+                                                                   : conn->stalled_since;
+}
+
+void tcp_start_user_timer(struct tcp_conn *conn)
+{
+    weir_time user = conn->settings->user_timeout;
+    bool is_waiting = conn->snd_una != conn->snd_nxt &&
+                      (conn->retries || !conn->settings->r2_from_retransmission);
+
+    if (is_waiting && user > 0 && user != WEIR_NEVER)
+        tcp_start_timer(conn, TCP_TIMER_USER, r2_start(conn) + user);
+    else
+        tcp_stop_timer(conn, TCP_TIMER_USER);
+}
+
+static void count_retry(struct tcp_conn *conn, weir_time now)
+{
+    bool is_first = !conn->retries;
+
+    if (is_first)
+        conn->retried_since = now;
     if (conn->retries < UINT8_MAX)
         conn->retries++;
     if (conn->retries >= conn->settings->r1_retries && !conn->past_r1) {
@@ -53,13 +78,15 @@ static void count_retry(struct tcp_conn *conn)
             conn->notice = WEIR_ETIMEDOUT;
         conn->events |= WEIR_NOTICE;
     }
+    if (is_first && conn->settings->r2_from_retransmission)
+        tcp_start_user_timer(conn);
 }
 
 static void expire_rto(struct tcp_conn *conn, weir_time now)
 {
     if (conn->snd_una == conn->snd_nxt)
         return;
-    if (is_past_r2(conn, conn->stalled_since, now)) {
+    if (is_past_r2(conn, r2_start(conn), now)) {
         give_up(conn);
         return;
     }
@@ -69,9 +96,11 @@ static void expire_rto(struct tcp_conn *conn, weir_time now)
         conn->rtx_once = true;
         conn->rtx_why = WEIR_WHY_RETRANSMIT_TIMEOUT;
         conn->syn_timed_out = true;
+        if (conn->syn_losses < UINT8_MAX)
+            conn->syn_losses++;
         conn->timeouts++;
     }
-    count_retry(conn);
+    count_retry(conn, now);
     tcp_rto_restart(conn, now);
 }
 
@@ -101,6 +130,7 @@ static void expire_keepalive(struct tcp_conn *conn, weir_time now)
     }
     if (conn->probes >= settings->keepalive_probes) {
         give_up(conn);
+        conn->rst_due = settings->rst_on_keepalive_end;
         return;
     }
     conn->keepalive_due = true;
@@ -130,6 +160,7 @@ static void expire_one(struct tcp_conn *conn, enum tcp_timer timer, weir_time no
     case TCP_TIMER_DELAYED_ACK:
         conn->ack_now = true;
         conn->ack_why = WEIR_WHY_DELAYED_ACK;
+        tcp_ack_expired(conn);
         break;
     case TCP_TIMER_KEEPALIVE:
         expire_keepalive(conn, now);

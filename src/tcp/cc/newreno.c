@@ -29,7 +29,9 @@ static void acked(struct weir_cc *cc, const struct weir_cc_ack *ack, weir_time n
     if (!ack->cwnd_limited || cc->cwnd >= CWND_MAX)
         return;
     if (cc->cwnd < cc->ssthresh) {
-        cc->cwnd += min_u32(ack->acked, 2 * cc->mss);
+        uint32_t most = cc->slow_start_limit ? cc->slow_start_limit * cc->mss : ack->acked;
+
+        cc->cwnd += min_u32(ack->acked, most);
         return;
     }
     cc->bytes_acked += ack->acked;

@@ -11,7 +11,7 @@
 
 static struct weir_cc start(uint32_t cwnd, uint32_t ssthresh)
 {
-    struct weir_cc cc = {.mss = MSS};
+    struct weir_cc cc = {.mss = MSS, .slow_start_limit = 2};
 
     cc_newreno.init(&cc, cwnd);
     cc.ssthresh = ssthresh;
