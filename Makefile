@@ -4,7 +4,7 @@
 # `make demo` prove it. Every other preset of CMakePresets.json is built in out/<preset>/.
 
 .DEFAULT_GOAL := all
-.PHONY: all test demo bench asan tsan clang debug lint fuzz format install install-deps \
+.PHONY: all test demo bench asan tsan clang debug lint fuzz mutants format install install-deps \
         clean check-layers metrics rfc-trace help
 
 # Where `make install` puts things; DESTDIR is honoured.
@@ -44,6 +44,10 @@ fuzz: ## build the fuzz targets and run each for SECONDS_EACH seconds (30)
 	@cmake --build out/fuzz
 	@scripts/fuzz out/fuzz $(or $(SECONDS_EACH),30)
 
+mutants: ## plant each bug of tests/mutants and ask which suite notices; ONLY=ID tries one
+	@scripts/install-deps build
+	@scripts/mutants $(if $(ONLY),--only $(ONLY))
+
 lint: ## clang-format, clang-tidy, cppcheck, layers, requirements, documents
 	@scripts/install-deps build lint
 	@$(configure) build
@@ -52,6 +56,7 @@ lint: ## clang-format, clang-tidy, cppcheck, layers, requirements, documents
 	@scripts/check-layers build
 	@scripts/rfc-trace
 	@scripts/check-docs
+	@scripts/mutants --check
 
 check-layers: all ## the rules of layers.txt
 	@scripts/check-layers build

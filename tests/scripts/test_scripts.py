@@ -305,3 +305,114 @@ def test_install_deps_is_quiet_when_all_is_there():
     done = subprocess.run([str(ROOT / "scripts/install-deps"), "build"], check=False, timeout=60,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert (done.returncode, done.stdout) == (0, "")
+
+
+# ---- mutants -----------------------------------------------------------------------------------
+
+SUM = """int sum(int a, int b);
+
+int sum(int a, int b)
+{
+    if (a > 100)
+        return 100;
+    return a + b;
+}
+"""
+
+SUM_TEST = """int sum(int a, int b);
+
+int main(void)
+{
+    return sum(2, 3) != 5;
+}
+"""
+
+SUM_CMAKE = """cmake_minimum_required(VERSION 3.20)
+project(sum C)
+enable_testing()
+add_executable(test_sum test.c src/sum/sum.c)
+add_test(NAME unit/sum/test_sum COMMAND test_sum WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
+"""
+
+
+def bug(name, lines, file="src/sum/sum.c"):
+    return f"id {name}\nwhat Something is wrong.\nfile {file}\n{lines}\n"
+
+
+def mutants(tree, bugs, *options, source=SUM):
+    """Runs the script over a project of one file and one test."""
+    tree = tree("mutants")
+    tree.write("src/sum/sum.c", source)
+    tree.write("test.c", SUM_TEST)
+    tree.write("CMakeLists.txt", SUM_CMAKE)
+    tree.write("tests/mutants/all.txt", "# bugs\n\n" + "\n".join(bugs))
+    subprocess.run("git init -q . && git add -A", shell=True, cwd=tree.path, check=True)
+    done = tree.run(*options)
+    return done, tree
+
+
+WRONG_SIGN = bug("wrong-sign", "- return a + b;\n+ return a - b;")
+WRONG_CAP = bug("wrong-cap", "= if (a > 100)\n- return 100;\n+ return 101;")
+NO_CAP = bug("no-cap", "- if (a > 100)\n- return 100;")
+NO_C = bug("no-c", "- return a + b;\n+ return c;")
+
+
+@pytest.mark.parametrize("bugs, last, status", [
+    ([WRONG_SIGN], "1 caught, 0 survived, 0 did not build", 0),
+    ([WRONG_SIGN, WRONG_CAP], "1 caught, 1 survived, 0 did not build", 1),
+    ([NO_CAP], "0 caught, 1 survived, 0 did not build", 1),
+    ([WRONG_SIGN, NO_C], "1 caught, 0 survived, 1 did not build", 2),
+])
+def test_mutants_judge(tree, bugs, last, status):
+    done, made = mutants(tree, bugs)
+    assert done.stdout.splitlines()[-1] == last
+    assert done.returncode == status
+    report = (made.path / "out/mutants/report.txt").read_text()
+    assert report.splitlines()[-1] == last
+    assert ("unit    unit/sum/test_sum: status 1" in report) == (WRONG_SIGN in bugs)
+    # Neither the sources nor their copy keep a bug.
+    assert (made.path / "src/sum/sum.c").read_text() == SUM
+    assert (made.path / "out/mutants/tree/src/sum/sum.c").read_text() == SUM
+
+
+def test_mutants_try_the_one_that_is_asked_for(tree):
+    done, _ = mutants(tree, [WRONG_CAP, WRONG_SIGN], "--only", "wrong-s*")
+    assert "wrong-cap" not in done.stdout
+    assert done.returncode == 0
+
+
+def test_mutants_want_suites_that_pass(tree):
+    done, _ = mutants(tree, [WRONG_CAP], source=SUM.replace("a + b", "a * b"))
+    assert "unit/sum/test_sum fails without a bug: status 1" in done.stdout
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("bugs, words", [
+    ([WRONG_SIGN, WRONG_SIGN], "wrong-sign stands twice"),
+    ([bug("x", "- return b + a;\n+ return a;")], "x: the text stands 0 times in src/sum/sum.c"),
+    ([bug("x", "- a\n+ b", file="test.c")], "test.c is no source of ours"),
+    ([bug("x", "- a\n+ b", file="src/none.c")], "src/none.c is no source of ours"),
+    ([bug("x", "- return a + b;\n+ return a + b;")], "x: changes nothing"),
+    ([bug("x", "+ return a + b;")], "nothing goes"),
+    ([bug("x", "* return a + b;")], "what is '*'?"),
+    (["id x\nfile src/sum/sum.c\n- return a + b;\n"], "an id, a what and a file"),
+])
+def test_mutants_look_at_their_data(tree, bugs, words):
+    done, _ = mutants(tree, bugs, "--check")
+    assert words in done.stdout
+    assert done.returncode == 2
+
+
+def test_mutants_of_a_line_that_stands_twice_want_context(tree):
+    twice = SUM.replace("return 100;", "return a + b;")
+    done, made = mutants(tree, [WRONG_SIGN], "--check", source=twice)
+    assert "stands 2 times" in done.stdout
+    done, _ = mutants(lambda script: made, [bug("x", "= if (a > 100)\n- return a + b;\n+ return 7;")],
+                      "--check", source=twice)
+    assert done.stdout == "1 bugs\n"
+
+
+def test_mutants_are_listed(tree):
+    done, _ = mutants(tree, [WRONG_SIGN, WRONG_CAP], "--list")
+    assert re.search(r"^wrong-cap +src/sum/sum.c +Something is wrong.$", done.stdout, re.MULTILINE)
+    assert done.stdout.splitlines()[-1] == "2 bugs"
