@@ -107,6 +107,7 @@ static void make_linux(struct weir_tcp_settings *settings)
     make_linux_timers(settings);
     settings->receive_buffer = 65536; /* half of tcp_rmem[1]: the rest is Linux's own */
     settings->window_in_segments = true;
+    settings->mss_min = 48;
     settings->initial_window_bytes = 0;
     settings->syn_losses_max = 1;
     settings->slow_start_limit = 0;

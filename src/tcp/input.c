@@ -209,7 +209,8 @@ static void heard(struct tcp_conn *conn, weir_time now)
 {
     conn->last_heard = now;
     conn->keepalive_due = false;
-    if (conn->snd_wnd || conn->snd_una == conn->snd_nxt)
+    if (conn->snd_wnd || (conn->snd_una == conn->snd_nxt &&
+                          (conn->settings->probe_has_data || conn->snd_una == conn->snd_end)))
         conn->probes = 0;
     if (conn->settings->keepalive) /* anew: after a probe it ran on the probes' interval */
         tcp_start_timer(conn, TCP_TIMER_KEEPALIVE, now + conn->settings->keepalive_idle);

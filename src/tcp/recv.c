@@ -100,7 +100,7 @@ uint32_t tcp_recv_offer(const struct tcp_conn *conn, bool memory_pressure)
         return offer_room(conn, memory_pressure);
     if (conn->state == WEIR_STATE_SYN_SENT)
         return tcp_recv_first_window(conn->settings, conn->rcv_mss);
-    if (memory_pressure || conn->fin_received || !tcp_is_synchronised(conn))
+    if (memory_pressure || !tcp_is_synchronised(conn))
         return offered;
     return max_u32(offered, offer_segments(conn));
 }

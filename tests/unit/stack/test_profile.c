@@ -70,7 +70,7 @@ static const struct row rows[] = {
     ROW(defer_accept,              TIME, 0,        0,          0,          0),
     ROW(mss_default,               U16,  536,      536,        1360,       536),     /* [MUST-15] */
     ROW(mss_max,                   U16,  0,        0,          1360,       0),
-    ROW(mss_min,                   U16,  88,       88,         88,         88),
+    ROW(mss_min,                   U16,  88,       88,         88,         48),
     ROW(send_mss_option,           FLAG, 1,        1,          0,          1),       /* [SHLD-5] */
     ROW(initial_window_segments,   U16,  10,       10,         10,         10),      /* 6928 */
     ROW(initial_window_bytes,      U32,  14600,    14600,      14600,      0),       /* 6928 */
