@@ -55,6 +55,29 @@ struct weir_tcp_info {
     uint64_t retransmissions, bytes_retransmitted;
     uint64_t timeouts, fast_retransmits, duplicate_acks_received;
     const char *congestion_control;
+
+    /* Segments. They are counted by the present MSS; small writes that left together are one. */
+    uint32_t segments_unacked;       /* out and not acknowledged; SYN and FIN are one each */
+    uint32_t segments_retransmitted; /* of these: sent again, and not taken for lost since */
+    uint32_t segments_lost;          /* of these: taken for lost, sent again or not */
+    uint32_t segments_delivered;     /* acknowledged since the beginning, our SYN too */
+    uint32_t duplicate_acks;         /* in a row, at present */
+    uint32_t reordering;             /* duplicate ACKs that mean a loss */
+    uint32_t unsent;                 /* bytes never sent yet */
+    uint32_t probes;                 /* of a closed window or by keep-alive, unanswered in a row */
+    uint32_t rcv_mss;                /* largest text received, 536 before there was such */
+    uint32_t advertised_mss;         /* what our SYN named */
+
+    weir_time min_rtt; /* least sample, to the microsecond; 0: none yet */
+    /* Points in time; before the first of their kind, when the connection was established. */
+    weir_time last_data_sent, last_data_received, last_ack_received;
+    /* Durations up to `now`: with data that is not acknowledged; in these, kept from sending more by
+     * the peer's window alone; by the send buffer alone (the writer waits for room, all is sent). */
+    weir_time busy_time, window_limited, buffer_limited;
+
+    /* Listeners: connections that nobody has accepted yet, and how many there may be. */
+    uint32_t accept_queued, accept_backlog;
+
     /* tcp_plan's present decision: what would be sent and why, or why nothing is. */
     enum weir_why plan_why;
     uint32_t plan_bytes;

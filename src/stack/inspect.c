@@ -77,6 +77,41 @@ static void fill_counts(const struct tcp_conn *tcp, struct weir_tcp_info *info)
     info->duplicate_acks_received = tcp->dup_acks_received;
 }
 
+static void fill_flight(const struct tcp_conn *tcp, struct weir_tcp_info *info)
+{
+    struct tcp_meter meter;
+
+    tcp_meter_flight(tcp, &meter);
+    info->segments_unacked = meter.unacked;
+    info->segments_retransmitted = meter.retransmitted;
+    info->segments_lost = meter.lost;
+    info->segments_delivered = tcp->delivered;
+    info->duplicate_acks = tcp->dup_acks;
+    info->reordering = TCP_DUP_ACK_THRESHOLD;
+    info->unsent = tcp_send_unsent(tcp);
+    info->probes = tcp->probes;
+    info->advertised_mss = tcp->rcv_mss;
+    info->rcv_mss = max_u32(tcp->rcv_max, min_u32(TCP_MSS_DEFAULT, tcp->rcv_mss));
+}
+
+static void fill_times(const struct tcp_conn *tcp, weir_time now, struct weir_tcp_info *info)
+{
+    info->min_rtt = tcp->min_rtt_us * WEIR_US;
+    info->last_data_sent = tcp->last_sent;
+    info->last_data_received = tcp->last_received;
+    info->last_ack_received = tcp->last_heard;
+    info->window_limited = tcp_meter_time(tcp, TCP_BUSY_WINDOW, now);
+    info->buffer_limited = tcp_meter_time(tcp, TCP_BUSY_BUFFER, now);
+    info->busy_time =
+        tcp_meter_time(tcp, TCP_BUSY, now) + info->window_limited + info->buffer_limited;
+}
+
+static void fill_listener(const struct socket *socket, struct weir_tcp_info *info)
+{
+    info->accept_queued = socket->binding->queued;
+    info->accept_backlog = socket->binding->backlog;
+}
+
 int weir_tcp_info_get(const struct weir_stack *stack, int number, weir_time now,
                       struct weir_tcp_info *info)
 {
@@ -92,8 +127,12 @@ int weir_tcp_info_get(const struct weir_stack *stack, int number, weir_time now,
     info->congestion_control = socket_settings(stack, socket)->congestion_control;
     info->plan_why = WEIR_WHY_WAIT_STATE;
     info->plan_deadline = WEIR_NEVER;
+    if (socket->is_listening)
+        fill_listener(socket, info);
     if (!socket->conn)
         return 0;
+    fill_flight(&socket->conn->tcp, info);
+    fill_times(&socket->conn->tcp, now, info);
     fill_sequence(&socket->conn->tcp, info);
     fill_congestion(&socket->conn->tcp, info);
     fill_counts(&socket->conn->tcp, info);

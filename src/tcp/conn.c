@@ -221,6 +221,8 @@ void tcp_enter_established(struct tcp_conn *conn, weir_time now)
         tcp_start_timer(conn, TCP_TIMER_STATE, now + settings->first_data_delay);
     }
     conn->last_sent = now;
+    conn->last_received = now;
+    conn->delivered++;
     conn->events |= WEIR_OUT;
 }
 

@@ -22,7 +22,7 @@
 #include <base/bytes.h>
 #include <tcp/tcp.h>
 
-#define DUP_ACK_THRESHOLD 3
+#define DUP_ACK_THRESHOLD TCP_DUP_ACK_THRESHOLD
 #define LIMITED_TRANSMIT (DUP_ACK_THRESHOLD - 1) /* segments, RFC 3042 */
 
 uint32_t tcp_loss_in_flight(const struct tcp_conn *conn)

@@ -422,6 +422,7 @@ weir_time tcp_wait(struct tcp_conn *conn, enum weir_why why, weir_time now)
 {
     bool is_small = why == WEIR_WHY_WAIT_SWS || why == WEIR_WHY_WAIT_CORK;
 
+    tcp_meter_wait(conn, why, now);
     if (why == WEIR_WHY_WAIT_ZERO_WINDOW) {
         tcp_stop_timer(conn, TCP_TIMER_RTO);
         if (!tcp_timer_is_running(conn, TCP_TIMER_PERSIST))

@@ -244,6 +244,8 @@ enum weir_drop tcp_recv_text(struct tcp_conn *conn, struct tcp_segment *segment,
         return WEIR_DROP_NONE;
     if (!can_receive(conn))
         return WEIR_DROP_TCP_STATE;
+    conn->last_received = now;
+    conn->rcv_max = (uint16_t)max_u32(conn->rcv_max, segment->length);
     if (segment->seq != conn->rcv_nxt)
         return take_out_of_order(conn, segment);
     if (!place(conn, segment)) {

@@ -17,11 +17,21 @@
 
 #define GRANULARITY WEIR_US
 
+/* For whoever looks: to the microsecond, at least one. */
+static void note_least(struct tcp_conn *conn, weir_time rtt)
+{
+    uint32_t us = (uint32_t)min_i64(max_i64(rtt / WEIR_US, 1), UINT32_MAX);
+
+    if (!conn->min_rtt_us || us < conn->min_rtt_us)
+        conn->min_rtt_us = us;
+}
+
 void tcp_rtt_sample(struct tcp_conn *conn, weir_time rtt)
 {
     const struct weir_tcp_settings *settings = conn->settings;
 
     rtt = max_i64(rtt, 0);
+    note_least(conn, rtt);
     if (!conn->has_rtt) {
         conn->srtt = rtt;
         conn->rttvar = rtt / 2;

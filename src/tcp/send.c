@@ -155,6 +155,7 @@ void tcp_send_acked(struct tcp_conn *conn, weir_seq ack, weir_time now)
     if (!sample_rtt(conn, ack, now) && conn->phase == TCP_LOSS)
         conn->rto = tcp_rto_backed_off(conn);
     tcp_loss_acked(conn, ack, now);
+    tcp_meter_acked(conn, ack);
     records_acknowledge(&conn->records, conn->context->alloc, ack);
     conn->snd_una = ack;
     data = seq_min(ack, conn->snd_end) - base;

@@ -103,6 +103,18 @@ enum tcp_phase {
     TCP_LOSS,     /* the timer expired: [rtx_nxt, recover) is sent again, as cwnd allows */
 };
 
+/* Why it is not done yet, for whoever looks (meter.c). */
+enum tcp_business {
+    TCP_IDLE,        /* nothing is queued or out */
+    TCP_BUSY,        /* with what the network takes */
+    TCP_BUSY_WINDOW, /* the peer's window is full */
+    TCP_BUSY_BUFFER, /* the send buffer is full, and all of it is out */
+    TCP_BUSINESS_COUNT
+};
+
+#define TCP_DUP_ACK_THRESHOLD 3 /* RFC 5681 3.2 */
+#define TCP_MSS_DEFAULT 536u    /* RFC 9293 3.7.1 [MUST-15] */
+
 struct tcp_conn {
     const struct tcp_context *context;
     const struct weir_tcp_settings *settings; /* the stack's, or the socket's own */
@@ -154,12 +166,15 @@ struct tcp_conn {
     bool has_rtt : 1;        /* srtt is a measurement */
     bool syn_timed_out : 1;  /* RFC 6298 5.7, RFC 6928 */
     bool is_interactive : 1; /* data goes out soon after data comes in */
+    uint8_t business : 2;    /* enum tcp_business */
 
     weir_seq recover;      /* RFC 6582 */
     weir_seq rtx_nxt;      /* in LOSS: next to be sent again */
     uint16_t snd_mss;      /* what the peer takes, and our bound */
     uint16_t rcv_mss;      /* what we offered */
     uint16_t peer_segment; /* size of the largest segments that come (ack.c) */
+    uint16_t rcv_max;      /* largest text that came */
+    uint32_t min_rtt_us;   /* 0: none yet */
     uint8_t quick_acks;    /* so many segments more are acknowledged at once */
     uint8_t syn_losses;    /* SYNs, or SYN-ACKs, that a time-out repeated */
     uint32_t rcv_ssthresh; /* window_in_segments: no more than this is offered */
@@ -179,6 +194,7 @@ struct tcp_conn {
     weir_time srtt, rttvar, rto;
     weir_time last_sent;      /* data, for the restart after idling */
     weir_time last_heard;     /* any acceptable segment, for keep-alive */
+    weir_time last_received;  /* text */
     weir_time stalled_since;  /* since when the oldest outstanding byte waits */
     weir_time challenge_from; /* RFC 5961 10: start of the present second */
     uint32_t challenges;      /* challenge ACKs in it */
@@ -186,10 +202,13 @@ struct tcp_conn {
     weir_time retried_since;  /* with retries: the first retransmission in a row */
     weir_time ack_delay;      /* of delayed ACKs, at present; 0: no data came yet */
     weir_time last_data;      /* when data came */
+    uint32_t delivered;       /* segments of ours that were acknowledged */
 
     uint64_t segments_sent, segments_received, bytes_sent, bytes_received, bytes_acked;
     uint64_t bytes_retransmitted;
     uint32_t retransmissions, timeouts, fast_retransmits, dup_acks_received;
+    weir_time business_from;
+    weir_time business_time[TCP_BUSINESS_COUNT - 1]; /* of all but IDLE, up to business_from */
 };
 
 /* ---- conn.c -------------------------------------------------------------------------------------- */
@@ -342,6 +361,27 @@ void tcp_rto_restart(struct tcp_conn *conn, weir_time now);
 
 /* RFC 6528: M + F, where F is the flow's keyed digest and M the 4 µs clock [MUST-8, SHLD-1]. */
 weir_seq tcp_isn(uint64_t digest, weir_time now);
+
+/* ---- meter.c ---------------------------------------------------------------------------------------- */
+
+/* Segments that [seq, end) of what is out has taken. */
+uint32_t tcp_meter_segments(const struct tcp_conn *conn, weir_seq seq, weir_seq end);
+
+/* `ack` acknowledges new data (before snd_una moves). */
+void tcp_meter_acked(struct tcp_conn *conn, weir_seq ack);
+
+/* Nothing more may be sent now, because of `why`. */
+void tcp_meter_wait(struct tcp_conn *conn, enum weir_why why, weir_time now);
+
+/* Time spent so, up to `now`. */
+weir_time tcp_meter_time(const struct tcp_conn *conn, enum tcp_business business, weir_time now);
+
+/* Segments that are out; of these sent again and not taken for lost since; taken for lost. Walks all
+ * transmission records. */
+struct tcp_meter {
+    uint32_t unacked, retransmitted, lost;
+};
+void tcp_meter_flight(const struct tcp_conn *conn, struct tcp_meter *meter);
 
 /* ---- send.c ---------------------------------------------------------------------------------------- */
 

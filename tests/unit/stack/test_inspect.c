@@ -304,6 +304,26 @@ static void a_record_without_a_timer_is_found(void **state)
     talk_destroy(t);
 }
 
+/* A listener shows its queue. */
+static void a_listener_shows_its_queue(void **state)
+{
+    struct talk *t = talk_create(NULL);
+    int listener = talk_listen(t, 4);
+
+    (void)state;
+    assert_int_equal(talk_info(t, listener).accept_backlog, 4);
+    assert_int_equal(talk_info(t, listener).accept_queued, 0);
+    for (uint16_t port = 40000; port < 40003; port++) {
+        talk_use(t, 80, port, 1000);
+        talk_in(t, "S 0:0(0)");
+        talk_in(t, ". 1:1(0) ack 1");
+    }
+    assert_int_equal(talk_info(t, listener).accept_queued, 3);
+    weir_socket_accept(t->stack, listener, NULL);
+    assert_int_equal(talk_info(t, listener).accept_queued, 2);
+    talk_destroy(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +332,7 @@ int main(void)
         cmocka_unit_test(the_budget_counts_what_lives),
         cmocka_unit_test(a_transfer_shows),
         cmocka_unit_test(the_plan_is_told),
+        cmocka_unit_test(a_listener_shows_its_queue),
         cmocka_unit_test(planted_defects_are_found),
         cmocka_unit_test(a_record_without_a_timer_is_found),
     };
