@@ -40,6 +40,8 @@ static const char usage_text[] =
     "  --profile P    linux (as if not given), default, strict or brown\n"
     "  --seed N       another seed for the stack's secrets\n"
     "  --allow-shell  hand commands that are not understood to sh\n"
+    "  --allow-code   hand code that the evaluator cannot read to python3\n"
+    "  --pcap DIR     write a capture of each script there\n"
     "  --tap          one TAP line a script\n"
     "  --junit FILE   and a JUnit report\n"
     "  --jobs N       run N scripts at a time\n"
@@ -149,6 +151,10 @@ static bool parse_valued(struct job *job, const char *name, char *value)
         job->jobs = fits ? (int)number : 1;
         return fits;
     }
+    if (!strcmp(name, "--pcap")) {
+        job->options.pcap = value;
+        return true;
+    }
     if (!strcmp(name, "--junit")) {
         job->junit = value;
         return true;
@@ -169,6 +175,8 @@ static int parse_args(struct job *job, int argc, char **argv)
             job->tap = true;
         } else if (!strcmp(argv[i], "--allow-shell")) {
             job->options.allow_shell = true;
+        } else if (!strcmp(argv[i], "--allow-code")) {
+            job->options.allow_code = true;
         } else if (!strcmp(argv[i], "--lenient")) {
             job->options.lenient = true;
         } else if (argv[i][0] != '-') {

@@ -2,46 +2,29 @@
 
 /* The evaluator of %{ }%: the part of Python that scripts use to look at tcp_info.
  *
- *   code    = (assert (newline | ";"))*
- *   assert  = "assert" or ["," or | "," string]
- *   or      = and ("or" and)*         and  = not ("and" not)*       not = "not" not | compare
- *   compare = bits (("=="|"!="|"<="|">="|"<"|">") bits)*            chained, as in Python
- *   bits    = sum (("&"|"|"|"^"|"<<"|">>") sum)*
- *   sum     = term (("+"|"-") term)*
- *   term    = unary (("*"|"/"|"//"|"%") unary)*
- *   unary   = ["-"|"+"|"~"] unary | atom
- *   atom    = integer | True | False | name | "(" or ")"
+ *   code      = statement*
+ *   statement = "assert" value ["," message] | name "=" value | "print" … | "pass"
+ *             | "if" value ":" body ("elif" value ":" body)* ["else" ":" body]
+ *   body      = statement (";" statement)* on the same line, or lines that are indented deeper
  *
- * Values are 64-bit integers; arithmetic wraps instead of trapping. `/` divides like `//` if it
- * leaves no remainder and is otherwise not read, since there are no fractions here. The bit
- * operators are of one rank, left to right (Python ranks them; scripts put parentheses). Everything
- * is evaluated, also behind `or`: names without a value make the script skipped, not right.
+ * Expressions are in eval_value.c. What stands behind the comma of an assert is shown if it fails,
+ * and else not looked at; what is printed is not looked at either. A body that is not run is passed
+ * over by its indentation alone.
  *
- * One error ends the reading. Nesting is bounded by DEPTH_MAX. */
+ * One error ends the reading: anything that is not in this grammar is EVAL_UNREAD, never guessed.
+ * Assigned names outlive the snippet, as all snippets of a script are one file for Python; at most
+ * EVAL_VARIABLES_MAX of them. Bodies nest at most BODIES_MAX deep. */
 
 #include <ctype.h>
-#include <lab/drill/eval.h>
+#include <lab/drill/eval_read.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 64u
-#define NAME_MAX_LENGTH 64u
+#define BODIES_MAX 16u
 
-struct reader {
-    const char *at;
-    eval_lookup_fn *lookup;
-    void *context;
-    enum eval_verdict verdict; /* HOLDS while all is well */
-    char *text;
-    unsigned depth;
-    int64_t left, right; /* of the last comparison */
-    bool compared;
-};
+static void run_lines(struct reader *reader, size_t indent, unsigned depth);
 
-static int64_t read_or(struct reader *reader);
-
-static void stop(struct reader *reader, enum eval_verdict verdict, const char *text, size_t length)
+void eval_stop(struct reader *reader, enum eval_verdict verdict, const char *text, size_t length)
 {
     if (reader->verdict != EVAL_HOLDS)
         return;
@@ -50,7 +33,12 @@ static void stop(struct reader *reader, enum eval_verdict verdict, const char *t
     reader->at += strlen(reader->at);
 }
 
-static void skip_blanks(struct reader *reader)
+void eval_unread(struct reader *reader)
+{
+    eval_stop(reader, EVAL_UNREAD, reader->at, strcspn(reader->at, "\n"));
+}
+
+void eval_skip_blanks(struct reader *reader)
 {
     for (;;) {
         if (*reader->at == ' ' || *reader->at == '\t' || *reader->at == '\r')
@@ -66,11 +54,22 @@ static void skip_blanks(struct reader *reader)
     }
 }
 
-static bool accept(struct reader *reader, const char *sign)
+size_t eval_name_length(const char *text)
+{
+    size_t length = 0;
+
+    if (isdigit((unsigned char)*text))
+        return 0;
+    while (isalnum((unsigned char)text[length]) || text[length] == '_')
+        length++;
+    return length;
+}
+
+bool eval_accept(struct reader *reader, const char *sign)
 {
     size_t length = strlen(sign);
 
-    skip_blanks(reader);
+    eval_skip_blanks(reader);
     if (strncmp(reader->at, sign, length) != 0)
         return false;
     if (isalpha((unsigned char)*sign) &&
@@ -80,290 +79,275 @@ static bool accept(struct reader *reader, const char *sign)
     return true;
 }
 
-static int64_t read_name(struct reader *reader)
+/* Where the statement at `text` ends: a `;`, the end of a line, or of the code, outside of strings,
+ * comments and parentheses. NULL: a string has no end. */
+static const char *statement_end(const char *text)
 {
-    char name[NAME_MAX_LENGTH];
-    int64_t value = 0;
-    size_t length = 0;
+    unsigned open = 0;
 
-    while (isalnum((unsigned char)reader->at[length]) || reader->at[length] == '_')
-        length++;
-    if (length == 0 || length >= sizeof(name)) {
-        stop(reader, EVAL_UNREAD, reader->at, strcspn(reader->at, "\n"));
-        return 0;
-    }
-    memcpy(name, reader->at, length);
-    name[length] = '\0';
-    reader->at += length;
-    if (!strcmp(name, "True"))
-        return 1;
-    if (!strcmp(name, "False"))
-        return 0;
-    if (!reader->lookup(reader->context, name, &value))
-        stop(reader, EVAL_UNKNOWN, name, length);
-    return value;
-}
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\'') {
+            size_t length = strcspn(text + 1, *text == '"' ? "\"\n" : "'\n");
 
-static int64_t read_atom(struct reader *reader)
-{
-    int64_t value;
-    char *end;
-
-    skip_blanks(reader);
-    if (isdigit((unsigned char)*reader->at)) {
-        value = (int64_t)strtoull(reader->at, &end, 0);
-        if (*end == '.' || isalpha((unsigned char)*end))
-            stop(reader, EVAL_UNREAD, reader->at, strcspn(reader->at, "\n"));
-        else
-            reader->at = end;
-        return value;
-    }
-    if (!accept(reader, "("))
-        return read_name(reader);
-    if (reader->depth++ == DEPTH_MAX)
-        stop(reader, EVAL_UNREAD, "nested too deeply", 17);
-    value = read_or(reader);
-    if (!accept(reader, ")"))
-        stop(reader, EVAL_UNREAD, reader->at, strcspn(reader->at, "\n"));
-    reader->depth--;
-    return value;
-}
-
-static int64_t read_unary(struct reader *reader)
-{
-    int64_t value;
-    bool negative = false;
-
-    /* A run of signs is a loop, so that a long one needs no stack. */
-    for (;;) {
-        if (accept(reader, "-"))
-            negative = !negative;
-        else if (!accept(reader, "+"))
-            break;
-    }
-    value = accept(reader, "~") ? ~read_atom(reader) : read_atom(reader);
-    return negative ? (int64_t)(0 - (uint64_t)value) : value;
-}
-
-static int64_t divide(struct reader *reader, int64_t a, int64_t b, const char *sign)
-{
-    int64_t quotient, rest;
-
-    if (b == 0 || (a == INT64_MIN && b == -1)) {
-        stop(reader, EVAL_UNREAD, "a division without a result", 27);
-        return 0;
-    }
-    quotient = a / b;
-    rest = a % b;
-    if (rest != 0 && (rest < 0) != (b < 0)) { /* Python rounds down */
-        quotient--;
-        rest += b;
-    }
-    if (!strcmp(sign, "%"))
-        return rest;
-    if (!strcmp(sign, "/") && rest != 0)
-        stop(reader, EVAL_UNREAD, "a fraction", 10);
-    return quotient;
-}
-
-static int64_t read_term(struct reader *reader)
-{
-    int64_t value = read_unary(reader);
-
-    for (;;) {
-        if (accept(reader, "*"))
-            value = (int64_t)((uint64_t)value * (uint64_t)read_unary(reader));
-        else if (accept(reader, "//"))
-            value = divide(reader, value, read_unary(reader), "//");
-        else if (accept(reader, "/"))
-            value = divide(reader, value, read_unary(reader), "/");
-        else if (accept(reader, "%"))
-            value = divide(reader, value, read_unary(reader), "%");
-        else
-            return value;
-    }
-}
-
-static int64_t read_sum(struct reader *reader)
-{
-    int64_t value = read_term(reader);
-
-    for (;;) {
-        if (accept(reader, "+"))
-            value = (int64_t)((uint64_t)value + (uint64_t)read_term(reader));
-        else if (accept(reader, "-"))
-            value = (int64_t)((uint64_t)value - (uint64_t)read_term(reader));
-        else
-            return value;
-    }
-}
-
-static int64_t read_bits(struct reader *reader)
-{
-    int64_t value = read_sum(reader);
-
-    for (;;) {
-        if (accept(reader, "&"))
-            value &= read_sum(reader);
-        else if (accept(reader, "|"))
-            value |= read_sum(reader);
-        else if (accept(reader, "^"))
-            value ^= read_sum(reader);
-        else if (accept(reader, "<<"))
-            value = (int64_t)((uint64_t)value << ((uint64_t)read_sum(reader) & 63));
-        else if (accept(reader, ">>"))
-            value >>= (uint64_t)read_sum(reader) & 63;
-        else
-            return value;
-    }
-}
-
-static const char *const comparisons[] = {"==", "!=", "<=", ">=", "<", ">"};
-
-static bool compare(unsigned which, int64_t a, int64_t b)
-{
-    switch (which) {
-    case 0:
-        return a == b;
-    case 1:
-        return a != b;
-    case 2:
-        return a <= b;
-    case 3:
-        return a >= b;
-    case 4:
-        return a < b;
-    default:
-        return a > b;
-    }
-}
-
-static int64_t read_compare(struct reader *reader)
-{
-    int64_t left = read_bits(reader), right;
-    bool is_chain = false, holds = true;
-    unsigned which;
-
-    for (;;) {
-        for (which = 0; which < 6; which++)
-            if (accept(reader, comparisons[which]))
-                break;
-        if (which == 6)
-            return is_chain ? holds : left;
-        right = read_bits(reader);
-        if (holds) {
-            reader->left = left;
-            reader->right = right;
-            reader->compared = true;
+            if (text[1 + length] != *text)
+                return NULL;
+            text += length + 1;
+        } else if (*text == '#') {
+            text += strcspn(text, "\n") - 1;
+        } else if (strchr("([{", *text)) {
+            open++;
+        } else if (strchr(")]}", *text) && open > 0) {
+            open--;
+        } else if ((*text == '\n' || *text == ';') && open == 0) {
+            return text;
         }
-        holds = holds && compare(which, left, right);
-        is_chain = true;
-        left = right;
     }
+    return text;
 }
 
-static int64_t read_not(struct reader *reader)
+static void skip_statement(struct reader *reader)
 {
-    bool negated = false, any = false;
-    int64_t value;
+    const char *end;
 
-    while (accept(reader, "not")) {
-        negated = !negated;
-        any = true;
-    }
-    value = read_compare(reader);
-    return any ? (value != 0) != negated : value;
-}
-
-static int64_t read_and(struct reader *reader)
-{
-    int64_t value = read_not(reader);
-
-    while (accept(reader, "and")) {
-        int64_t next = read_not(reader);
-
-        value = value ? next : value;
-    }
-    return value;
-}
-
-static int64_t read_or(struct reader *reader)
-{
-    int64_t value = read_and(reader);
-
-    while (accept(reader, "or")) {
-        int64_t next = read_and(reader);
-
-        value = value ? value : next;
-    }
-    return value;
+    eval_skip_blanks(reader);
+    end = statement_end(reader->at);
+    if (end)
+        reader->at = end;
+    else
+        eval_unread(reader);
 }
 
 /* The message after the comma: a string, or an expression whose value is shown. */
 static void read_message(struct reader *reader, char *message, size_t size)
 {
-    char quote;
+    struct reader probe = *reader;
+    char quote, text[EVAL_TEXT];
     size_t length;
+    int64_t value;
 
-    skip_blanks(reader);
+    eval_skip_blanks(reader);
     quote = *reader->at;
-    if (quote != '"' && quote != '\'') {
-        snprintf(message, size, "%lld", (long long)read_or(reader));
+    if (quote == '"' || quote == '\'') {
+        length = strcspn(reader->at + 1, quote == '"' ? "\"\n" : "'\n");
+        snprintf(message, size, "%.*s", (int)(length < 100 ? length : 100), reader->at + 1);
         return;
     }
-    length = strcspn(reader->at + 1, quote == '"' ? "\"\n" : "'\n");
-    if (reader->at[1 + length] != quote) {
-        stop(reader, EVAL_UNREAD, reader->at, length + 1);
-        return;
-    }
-    snprintf(message, size, "%.*s", (int)(length < 100 ? length : 100), reader->at + 1);
-    reader->at += length + 2;
+    probe.text = text;
+    value = eval_value(&probe);
+    if (probe.verdict == EVAL_HOLDS)
+        snprintf(message, size, "%lld", (long long)value);
 }
 
-static void read_assert(struct reader *reader)
+/* The end of a statement must come next. */
+static void expect_end(struct reader *reader)
 {
-    const char *start = reader->at;
+    eval_skip_blanks(reader);
+    if (*reader->at != '\0' && *reader->at != '\n' && *reader->at != ';')
+        eval_unread(reader);
+}
+
+/* After the word assert. */
+static void run_assert(struct reader *reader, const char *start)
+{
     char message[128] = "", sides[64] = "", whole[EVAL_TEXT];
     size_t length = strcspn(start, "\n;");
-    int64_t left, right;
-    bool holds, compared;
+    bool holds;
 
-    if (!accept(reader, "assert")) {
-        stop(reader, EVAL_UNREAD, reader->at, strcspn(reader->at, "\n"));
-        return;
-    }
+    while (length > 0 && isspace((unsigned char)start[length - 1]))
+        length--;
     reader->compared = false;
-    holds = read_or(reader) != 0;
-    compared = reader->compared;
-    left = reader->left;
-    right = reader->right;
-    if (accept(reader, ","))
-        read_message(reader, message, sizeof(message));
-    skip_blanks(reader);
-    if (*reader->at != '\0' && *reader->at != '\n' && *reader->at != ';')
-        stop(reader, EVAL_UNREAD, reader->at, strcspn(reader->at, "\n"));
+    holds = eval_value(reader) != 0;
+    if (eval_accept(reader, ",")) {
+        if (!holds)
+            read_message(reader, message, sizeof(message));
+        skip_statement(reader);
+    }
+    expect_end(reader);
     if (holds || reader->verdict != EVAL_HOLDS)
         return;
-    if (compared)
-        snprintf(sides, sizeof(sides), " (%lld, %lld)", (long long)left, (long long)right);
+    if (reader->compared)
+        snprintf(sides, sizeof(sides), " (%lld, %lld)", (long long)reader->left,
+                 (long long)reader->right);
     snprintf(whole, sizeof(whole), "%.*s%s%s%s", (int)(length < 120 ? length : 120), start, sides,
              message[0] ? ": " : "", message);
-    stop(reader, EVAL_FAILS, whole, strlen(whole));
+    eval_stop(reader, EVAL_FAILS, whole, strlen(whole));
 }
 
-enum eval_verdict eval_run(const char *code, eval_lookup_fn *lookup, void *context, char *text)
+static void assign(struct reader *reader, const char *name, size_t length, int64_t value)
+{
+    struct eval_variables *all = reader->variables;
+    struct eval_variable *variable = all->variables;
+
+    while (variable < all->variables + all->count &&
+           (strncmp(variable->name, name, length) != 0 || variable->name[length]))
+        variable++;
+    if (variable == all->variables + EVAL_VARIABLES_MAX) {
+        eval_stop(reader, EVAL_UNREAD, "too many variables", 18);
+        return;
+    }
+    if (variable == all->variables + all->count) {
+        all->count++;
+        memcpy(variable->name, name, length);
+        variable->name[length] = '\0';
+    }
+    variable->value = value;
+}
+
+static void run_assignment(struct reader *reader)
+{
+    const char *name = reader->at;
+    size_t length = eval_name_length(name);
+    int64_t value;
+
+    reader->at += length;
+    if (length == 0 || length >= EVAL_NAME || !eval_accept(reader, "=") || *reader->at == '=') {
+        reader->at = name;
+        eval_unread(reader);
+        return;
+    }
+    value = eval_value(reader);
+    expect_end(reader);
+    if (reader->verdict == EVAL_HOLDS)
+        assign(reader, name, length, value);
+}
+
+/* One statement that is no `if`. */
+static void run_simple(struct reader *reader)
+{
+    const char *start;
+
+    eval_skip_blanks(reader);
+    start = reader->at;
+    if (eval_accept(reader, "assert"))
+        run_assert(reader, start);
+    else if (eval_accept(reader, "print"))
+        skip_statement(reader);
+    else if (eval_accept(reader, "pass"))
+        expect_end(reader);
+    else
+        run_assignment(reader);
+}
+
+/* Statements up to the end of the line. */
+static void run_line(struct reader *reader)
+{
+    for (;;) {
+        eval_skip_blanks(reader);
+        if (*reader->at == '\0' || *reader->at == '\n')
+            return;
+        if (*reader->at == ';')
+            reader->at++;
+        else
+            run_simple(reader);
+    }
+}
+
+/* Goes to the first line with something in it. Returns its indentation, and leaves the reader at
+ * its beginning. */
+static size_t next_line(struct reader *reader)
+{
+    for (;;) {
+        size_t indent = strspn(reader->at, " \t\r");
+
+        if (reader->at[indent] != '\n' && reader->at[indent] != '#')
+            return indent;
+        reader->at += strcspn(reader->at, "\n");
+        reader->at += *reader->at == '\n';
+    }
+}
+
+static void skip_lines(struct reader *reader, size_t indent)
+{
+    while (next_line(reader) > indent && *reader->at) {
+        reader->at += strcspn(reader->at, "\n");
+        reader->at += *reader->at == '\n';
+    }
+}
+
+/* What stands behind `if value`, `elif value` or `else`, from the colon on. */
+static void run_body(struct reader *reader, size_t indent, unsigned depth, bool is_taken)
+{
+    if (!eval_accept(reader, ":")) {
+        eval_unread(reader);
+        return;
+    }
+    eval_skip_blanks(reader);
+    if (*reader->at == '\n') {
+        reader->at++;
+        if (next_line(reader) <= indent)
+            eval_unread(reader);
+        else if (is_taken)
+            run_lines(reader, next_line(reader), depth + 1);
+        else
+            skip_lines(reader, indent);
+        return;
+    }
+    if (is_taken)
+        run_line(reader);
+    else
+        reader->at += strcspn(reader->at, "\n");
+    reader->at += *reader->at == '\n';
+}
+
+/* After the word if, on a line with this indentation. */
+static void run_if(struct reader *reader, size_t indent, unsigned depth)
+{
+    bool holds = eval_value(reader) != 0, done = holds;
+
+    run_body(reader, indent, depth, holds);
+    while (reader->verdict == EVAL_HOLDS && next_line(reader) == indent) {
+        const char *start = reader->at;
+        bool is_else = false;
+
+        if (!eval_accept(reader, "elif") && !(is_else = eval_accept(reader, "else"))) {
+            reader->at = start;
+            return;
+        }
+        holds = !done && (is_else || eval_value(reader) != 0);
+        if (done && !is_else)
+            reader->at += strcspn(reader->at, ":\n");
+        run_body(reader, indent, depth, holds);
+        done = done || holds;
+    }
+}
+
+/* Lines with this indentation, up to one with less. */
+static void run_lines(struct reader *reader, size_t indent, unsigned depth)
+{
+    if (depth > BODIES_MAX)
+        eval_stop(reader, EVAL_UNREAD, "nested too deeply", 17);
+    while (reader->verdict == EVAL_HOLDS) {
+        size_t here = next_line(reader);
+
+        if (reader->at[here] == '\0' || here < indent)
+            return;
+        if (here > indent) {
+            eval_unread(reader);
+        } else if (eval_accept(reader, "if")) {
+            run_if(reader, indent, depth);
+        } else {
+            run_line(reader);
+            reader->at += *reader->at == '\n';
+        }
+    }
+}
+
+enum eval_verdict eval_run(const char *code, eval_lookup_fn *lookup, void *context,
+                           struct eval_variables *variables, char *text)
 {
     struct reader reader = {.at = code, .lookup = lookup, .context = context, .text = text};
 
     text[0] = '\0';
-    while (reader.verdict == EVAL_HOLDS) {
-        skip_blanks(&reader);
-        if (*reader.at == '\n' || *reader.at == ';')
-            reader.at++;
-        else if (*reader.at == '\0')
-            break;
+    reader.variables = variables;
+    /* What stands on the line of %{ has an indentation of its own. */
+    reader.at += strspn(reader.at, " \t\r");
+    if (*reader.at && *reader.at != '\n' && *reader.at != '#') {
+        if (eval_accept(&reader, "if"))
+            run_if(&reader, 0, 0);
         else
-            read_assert(&reader);
+            run_line(&reader);
     }
+    while (reader.verdict == EVAL_HOLDS && reader.at[next_line(&reader)])
+        run_lines(&reader, next_line(&reader), 0);
     return reader.verdict;
 }

@@ -63,6 +63,7 @@ static void execute(struct run *run)
     }
     if (!run->ended)
         check_leftovers(run);
+    run_python(run);
     if (run->verdict == DRILL_FAILED)
         report_state(run);
 }
@@ -95,6 +96,7 @@ static void run_script(struct run *run, struct drill_result *result)
             execute(run);
         commands_end(run);
         world_destroy(run);
+        code_done(run);
     }
     if (run->talk)
         fclose(run->talk);

@@ -5,6 +5,7 @@
 /* One script being executed: what the files of the executor share. */
 
 #include <lab/drill/drill.h>
+#include <lab/drill/eval.h>
 #include <lab/drill/options.h>
 #include <lab/linux/linux.h>
 #include <stdio.h>
@@ -81,6 +82,11 @@ struct run {
     uint16_t listen_port;
     int code_socket;
     struct attempt pending;
+    struct eval_variables variables;
+    FILE *code; /* for python3; NULL: nothing yet */
+    char *code_text;
+    size_t code_size;
+    bool needs_python;
     enum weir_profile profile;
     bool strict_segments;
     struct weir_packet last_inbound; /* protocol 0: none; its pointers are void */
@@ -168,5 +174,8 @@ bool sockopt_known(const char *name);
 
 /* code.c */
 void run_code(struct run *run, const struct event *event);
+/* After the last event: what only python3 can read. */
+void run_python(struct run *run);
+void code_done(struct run *run);
 
 #endif
