@@ -9,6 +9,7 @@
 
 #include <cmd/verbs.h>
 #include <dirent.h>
+#include <errno.h>
 #include <lab/drill/drill.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -187,6 +188,10 @@ static int parse_args(struct job *job, int argc, char **argv)
         } else {
             i++;
         }
+    }
+    if (job->options.pcap && mkdir(job->options.pcap, 0777) < 0 && errno != EEXIST) {
+        fprintf(stderr, "weir drill: %s: %s\n", job->options.pcap, strerror(errno));
+        return 3;
     }
     if (job->file_count == 0 || job->too_many) {
         fprintf(stderr, "weir drill: %s\n%s", job->too_many ? "too many scripts" : "no scripts",

@@ -83,6 +83,35 @@ static void set_defaults(struct run *run)
     run->profile = run->options->profile;
 }
 
+/* The capture of a script: its path with `_` for `/`, and .pcap for .pkt. */
+static void open_pcap(struct run *run)
+{
+    const char *path = run->script->path;
+    size_t length, i;
+    char *name;
+
+    path += strspn(path, "./");
+    length = strlen(path);
+    if (length > 4 && !strcmp(path + length - 4, ".pkt"))
+        length -= 4;
+    if (asprintf(&name, "%s/%.*s.pcap", run->options->pcap, (int)length, path) < 0)
+        return;
+    for (i = strlen(run->options->pcap) + 1; name[i]; i++)
+        name[i] = name[i] == '/' ? '_' : name[i];
+    run->pcap = pcap_open(name);
+    if (!run->pcap)
+        run_fail(run, NULL, "the capture %s: %s", name, strerror(errno));
+    free(name);
+}
+
+static void close_pcap(struct run *run)
+{
+    int error = pcap_close(run->pcap);
+
+    if (error < 0)
+        run_fail(run, NULL, "the capture: %s", strerror(-error));
+}
+
 static void run_script(struct run *run, struct drill_result *result)
 {
     set_defaults(run);
@@ -92,9 +121,12 @@ static void run_script(struct run *run, struct drill_result *result)
         scan_script(run);
         if (!run->ended && !world_create(run))
             run_fail(run, NULL, "no stack could be made with these options");
+        if (!run->ended && run->options->pcap)
+            open_pcap(run);
         if (!run->ended)
             execute(run);
         commands_end(run);
+        close_pcap(run);
         world_destroy(run);
         code_done(run);
     }

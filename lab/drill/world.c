@@ -85,6 +85,7 @@ static void queue_frame(struct run *run, const struct weir_frame *frame)
     *seen = (struct seen){.at = run->now, .length = frame->length};
     memcpy(seen->bytes, frame->data, frame->length);
     hash_packet(run, seen->bytes, seen->length);
+    pcap_write(run->pcap, run->now - run->origin, seen->bytes, seen->length);
     if (weir_packet_parse(seen->bytes, seen->length, &seen->packet) < 0) {
         free(seen);
         run_fail(run, NULL, "the stack sent a packet whose lengths do not fit together");
@@ -188,6 +189,7 @@ void world_inject(struct run *run, const uint8_t *bytes, size_t length)
     memcpy(copy, bytes, length);
     report_packet(run, '<', is_packet ? &packet : NULL, bytes, length);
     hash_packet(run, bytes, length);
+    pcap_write(run->pcap, run->now - run->origin, bytes, length);
     if (is_packet)
         run->last_inbound = packet;
     weir_stack_input(run->stack, 0, &frame, 1, run->now);
