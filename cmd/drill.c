@@ -163,41 +163,70 @@ static bool parse_valued(struct job *job, const char *name, char *value)
     return (!strcmp(name, "-D") || !strcmp(name, "--define")) && parse_define(job, value);
 }
 
+/* An option without a value; false: it is none. */
+static bool parse_flag(struct job *job, const char *name)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {
+        {"--tap", &job->tap},
+        {"--lenient", &job->options.lenient},
+        {"--allow-code", &job->options.allow_code},
+        {"--allow-shell", &job->options.allow_shell},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        if (!strcmp(flags[i].name, name)) {
+            *flags[i].flag = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `--name value`, `--name=value` or a flag. Returns how many arguments it is; 0: a wrong one. */
+static int parse_option(struct job *job, char **argv, int left)
+{
+    char *equals = argv[0][1] == '-' ? strchr(argv[0], '=') : NULL;
+
+    if (parse_flag(job, argv[0]))
+        return 1;
+    if (equals) {
+        *equals = '\0';
+        return parse_valued(job, argv[0], equals + 1) ? 1 : 0;
+    }
+    return left > 1 && parse_valued(job, argv[0], argv[1]) ? 2 : 0;
+}
+
+static int complain(const char *what, const char *name)
+{
+    fprintf(stderr, "weir drill: %s%s\n%s", what, name, usage_text);
+    return 3;
+}
+
 /* 0; or the exit status plus one. */
 static int parse_args(struct job *job, int argc, char **argv)
 {
-    int i;
+    int i = 1, taken;
 
-    for (i = 1; i < argc; i++) {
+    while (i < argc) {
         if (!strcmp(argv[i], "--help")) {
             fputs(usage_text, stdout);
             return 1;
-        } else if (!strcmp(argv[i], "--tap")) {
-            job->tap = true;
-        } else if (!strcmp(argv[i], "--allow-shell")) {
-            job->options.allow_shell = true;
-        } else if (!strcmp(argv[i], "--allow-code")) {
-            job->options.allow_code = true;
-        } else if (!strcmp(argv[i], "--lenient")) {
-            job->options.lenient = true;
-        } else if (argv[i][0] != '-') {
-            add_path(job, argv[i], 0);
-        } else if (i + 1 >= argc || !parse_valued(job, argv[i], argv[i + 1])) {
-            fprintf(stderr, "weir drill: wrong option %s\n%s", argv[i], usage_text);
-            return 3;
-        } else {
-            i++;
         }
+        taken = argv[i][0] == '-' ? parse_option(job, argv + i, argc - i) : 1;
+        if (taken == 0)
+            return complain("wrong option ", argv[i]);
+        if (argv[i][0] != '-')
+            add_path(job, argv[i], 0);
+        i += taken;
     }
-    if (job->options.pcap && mkdir(job->options.pcap, 0777) < 0 && errno != EEXIST) {
-        fprintf(stderr, "weir drill: %s: %s\n", job->options.pcap, strerror(errno));
-        return 3;
-    }
-    if (job->file_count == 0 || job->too_many) {
-        fprintf(stderr, "weir drill: %s\n%s", job->too_many ? "too many scripts" : "no scripts",
-                usage_text);
-        return 3;
-    }
+    if (job->options.pcap && mkdir(job->options.pcap, 0777) < 0 && errno != EEXIST)
+        return complain("no folder ", job->options.pcap);
+    if (job->file_count == 0 || job->too_many)
+        return complain(job->too_many ? "too many scripts" : "no scripts", "");
     return 0;
 }
 
@@ -268,6 +297,15 @@ static void print_xml(FILE *file, const char *text)
     }
 }
 
+static size_t count(const struct job *job, enum drill_verdict verdict)
+{
+    size_t found = 0, i;
+
+    for (i = 0; i < job->file_count; i++)
+        found += job->results[i].verdict == verdict;
+    return found;
+}
+
 static bool write_junit(const struct job *job)
 {
     FILE *file = fopen(job->junit, "w");
@@ -275,7 +313,10 @@ static bool write_junit(const struct job *job)
 
     if (!file)
         return false;
-    fprintf(file, "<testsuite name=\"weir drill\" tests=\"%zu\">\n", job->file_count);
+    fprintf(file,
+            "<testsuite name=\"weir drill\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\">\n",
+            job->file_count, count(job, DRILL_FAILED) + count(job, DRILL_BROKEN),
+            count(job, DRILL_SKIPPED));
     for (i = 0; i < job->file_count; i++) {
         const struct drill_result *result = &job->results[i];
         const char *tag = result->verdict == DRILL_SKIPPED ? "skipped" : "failure";
@@ -297,24 +338,24 @@ static bool write_junit(const struct job *job)
 /* Tells everything; returns the exit status. */
 static int tell(const struct job *job)
 {
-    size_t counts[4] = {0}, i;
+    size_t i;
 
     if (job->tap)
         printf("1..%zu\n", job->file_count);
     for (i = 0; i < job->file_count; i++) {
-        counts[job->results[i].verdict]++;
         if (job->tap)
             print_tap(job, i);
         else
             print_plain(job, i);
     }
-    printf("%s%zu passed, %zu failed, %zu skipped\n", job->tap ? "# " : "", counts[DRILL_PASSED],
-           counts[DRILL_FAILED] + counts[DRILL_BROKEN], counts[DRILL_SKIPPED]);
-    if (counts[DRILL_BROKEN] || job->unreadable)
+    printf("%s%zu passed, %zu failed, %zu skipped\n", job->tap ? "# " : "",
+           count(job, DRILL_PASSED), count(job, DRILL_FAILED) + count(job, DRILL_BROKEN),
+           count(job, DRILL_SKIPPED));
+    if (count(job, DRILL_BROKEN) || job->unreadable)
         return 2;
-    if (counts[DRILL_FAILED])
+    if (count(job, DRILL_FAILED))
         return 1;
-    return counts[DRILL_SKIPPED] ? 3 : 0;
+    return count(job, DRILL_SKIPPED) ? 3 : 0;
 }
 
 static void job_done(struct job *job)

@@ -38,16 +38,38 @@ static void scan_value(struct run *run, const struct event *event, const struct 
     }
 }
 
+static const char *const option_names[] = {"eol", "nop", "mss",   "wscale", "sackOK", "sack", "TS",
+                                           "md5", "FO",  "FOEXP", "ECN",    "ECN",    "hex"};
+
 static void scan_options(struct run *run, const struct event *event)
 {
-    static const char *const names[] = {"eol", "nop", "mss",   "wscale", "sackOK", "sack", "TS",
-                                        "md5", "FO",  "FOEXP", "ECN",    "ECN",    "hex"};
     const struct packet_line *line = event->packet;
     unsigned i;
 
     for (i = 0; !line->inbound && i < line->option_count; i++)
         if (line->options[i].kind > OPTION_MSS && line->options[i].kind < OPTION_HEX)
-            run_skip(run, event, "the TCP option %s", names[line->options[i].kind]);
+            run_skip(run, event, "the TCP option %s", option_names[line->options[i].kind]);
+}
+
+/* `<...>` on a SYN of ours hides which options are agreed on: then what the peer uses later tells. */
+static void scan_agreed(struct run *run)
+{
+    const struct event *event;
+    bool hidden = false;
+    unsigned i;
+
+    for (event = run->script->events; event && !run->ended; event = event->next) {
+        const struct packet_line *line = event->packet;
+
+        if (event->kind != EVENT_PACKET || line->kind != PACKET_TCP)
+            continue;
+        if (!line->inbound && line->any_options && (line->flags & WEIR_TCP_SYN))
+            hidden = true;
+        for (i = 0; hidden && line->inbound && i < line->option_count; i++)
+            if (!(line->flags & WEIR_TCP_SYN) && line->options[i].kind > OPTION_MSS &&
+                line->options[i].kind < OPTION_HEX)
+                run_skip(run, event, "the TCP option %s", option_names[line->options[i].kind]);
+    }
 }
 
 static void scan_packet(struct run *run, const struct event *event)
@@ -94,40 +116,86 @@ static bool set_number(const char *text, double low, double high, double *number
     return *end == '\0' && *number >= low && *number <= high;
 }
 
+/* Is any inbound payload longer than `mss`, so that it would be a packet to be cut by a device? */
+static bool needs_cutting(const struct run *run, double mss)
+{
+    const struct event *event;
+
+    for (event = run->script->events; event; event = event->next)
+        if (event->kind == EVENT_PACKET && event->packet->inbound &&
+            event->packet->payload_length > mss)
+            return true;
+    return false;
+}
+
+static bool set_addr(struct run *run, const char *text, struct weir_addr *addr)
+{
+    if (text && strchr(text, ':'))
+        run_skip(run, NULL, "IPv6");
+    return run->ended || (text && weir_addr_parse(text, addr) == 0);
+}
+
+/* Options that make no difference here: the packets of a script tell whether it needs timestamps,
+ * the calls whether it needs zero-copy, and there is neither a device nor real time. */
+static bool is_idle(const char *name)
+{
+    static const char *const names[] = {
+        "v",     "verbose",           "tcp_ts_tick_usecs", "netmask_ip",
+        "speed", "tcp_ts_ecr_scaled", "send_omit_free"};
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return false;
+}
+
+/* Options with a number; false: this is none of them. */
+static bool take_number(struct run *run, const char *name, const char *value, bool *fits)
+{
+    double number = 0;
+
+    if (!strcmp(name, "tolerance_usecs") && (*fits = set_number(value, 0, 1e9, &number)))
+        run->tolerance = (weir_time)number * WEIR_US;
+    else if (!strcmp(name, "tolerance_percent") && (*fits = set_number(value, 0, 1e4, &number)))
+        run->tolerance_percent = number;
+    else if (!strcmp(name, "mtu") && (*fits = set_number(value, 68, 65535, &number)))
+        run->mtu = (uint32_t)number;
+    else if (!strcmp(name, "bind_port") && (*fits = set_number(value, 1, 65535, &number)))
+        run->bind_port = (uint16_t)number;
+    else if (!strcmp(name, "connect_port") && (*fits = set_number(value, 1, 65535, &number)))
+        run->connect_port = (uint16_t)number;
+    else if (!strcmp(name, "mss") && (*fits = set_number(value, 1, 65535, &number)) &&
+             needs_cutting(run, number))
+        run_skip(run, NULL, "the option --mss=%s", value);
+    else
+        return !*fits || !strcmp(name, "mss");
+    return true;
+}
+
 /* One option; false: its value is wrong. */
 static bool take_option(struct run *run, const struct script_option *option)
 {
     const char *name = option->name, *value = option->value;
-    double number = 0;
     bool fits = true;
 
-    if (!strcmp(name, "tolerance_usecs") && (fits = set_number(value, 0, 1e9, &number)))
-        run->tolerance = (weir_time)number * WEIR_US;
-    else if (!strcmp(name, "tolerance_percent") && (fits = set_number(value, 0, 1e4, &number)))
-        run->tolerance_percent = number;
-    else if (!strcmp(name, "mtu") && (fits = set_number(value, 68, 65535, &number)))
-        run->mtu = (uint32_t)number;
-    else if (!strcmp(name, "bind_port") && (fits = set_number(value, 1, 65535, &number)))
-        run->bind_port = (uint16_t)number;
-    else if (!strcmp(name, "connect_port") && (fits = set_number(value, 1, 65535, &number)))
-        run->connect_port = (uint16_t)number;
-    else if (!strcmp(name, "local_ip"))
-        fits = value && !weir_addr_parse(value, &run->local);
-    else if (!strcmp(name, "remote_ip"))
-        fits = value && !weir_addr_parse(value, &run->remote);
-    else if (!strcmp(name, "gateway_ip"))
-        fits = value && !weir_addr_parse(value, &run->gateway);
-    else if (!strcmp(name, "strict_segments"))
+    if (take_number(run, name, value, &fits) || is_idle(name))
+        return fits;
+    if (!strcmp(name, "local_ip"))
+        return set_addr(run, value, &run->local);
+    if (!strcmp(name, "remote_ip"))
+        return set_addr(run, value, &run->remote);
+    if (!strcmp(name, "gateway_ip"))
+        return set_addr(run, value, &run->gateway);
+    if (!strcmp(name, "profile"))
+        return value && !weir_profile_parse(value, &run->profile);
+    if (!strcmp(name, "strict_segments"))
         run->strict_segments = true;
     else if (!strcmp(name, "init_scripts"))
         run->init_scripts = value;
-    else if (!strcmp(name, "profile"))
-        fits = value && !weir_profile_parse(value, &run->profile);
-    else if (!strcmp(name, "ip_version") && value && !strcmp(value, "ipv4"))
-        return true;
-    else if (fits && strcmp(name, "v") != 0 && strcmp(name, "verbose") != 0)
+    else if (strcmp(name, "ip_version") != 0 || !value || strcmp(value, "ipv4") != 0)
         run_skip(run, NULL, "the option --%s%s%s", name, value ? "=" : "", value ? value : "");
-    return fits;
+    return true;
 }
 
 void scan_script(struct run *run)
@@ -138,6 +206,7 @@ void scan_script(struct run *run)
     for (option = run->script->options; option && !run->ended; option = option->next)
         if (!take_option(run, option))
             run_fail(run, NULL, "the option --%s has a wrong value", option->name);
+    scan_agreed(run);
     for (event = run->script->events; event && !run->ended; event = event->next)
         scan_event(run, event);
     if (!run->ended)

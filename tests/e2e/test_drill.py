@@ -44,7 +44,8 @@ def test_status_and_last_line(write, scripts, status, last):
 
 @pytest.mark.parametrize("arguments", [
     [], ["--profile", "nobody", "x"], ["--nothing", "1"], ["-D", "x"], ["--jobs", "0", "x"],
-    ["/nonexistent.pkt"],
+    ["/nonexistent.pkt"], ["--jobs=0", "x"], ["--profile"], ["--tap=1", "x"],
+    ["--pcap", "/proc/none/x", "x"],
 ])
 def test_wrong_usage(arguments):
     assert drill(*arguments).returncode == 2
@@ -65,6 +66,7 @@ def test_junit(write, tmp_path):
     assert drill("--junit", report, write(a=GOOD, b=BAD, c=SKIPPED)).returncode == 1
     cases = list(ElementTree.parse(report).iter("testcase"))
     assert len(cases) == 3
+    assert ElementTree.parse(report).getroot().attrib["failures"] == "1"
     assert cases[0].find("failure") is None
     assert "EBADF" in cases[1].find("failure").text
     assert cases[2].find("skipped") is not None
@@ -117,3 +119,27 @@ def test_the_profile_is_linux_unless_the_script_or_the_caller_says_else(write):
     assert drill("--profile", "default", write(a=bare)).returncode == 0
     assert drill("--profile", "default", write(a="--profile=linux\n" + linux)).returncode == 0
     assert drill(write(a="--profile=strict\n" + bare)).returncode == 0
+
+
+def test_equals_sign(write):
+    folder = write(a="0 close(NUMBER) = -1 EBADF (bad)\n")
+    assert drill("--define=NUMBER=3", "--profile=strict", "--jobs=2", folder).returncode == 0
+
+
+def test_pcap(write, tmp_path):
+    caps = tmp_path / "caps"
+    folder = write(a="0 < icmp echo_request id 5 [raw(4)]\n+0 > icmp echo_reply id 5 [raw(4)]\n")
+    assert drill("--pcap", caps, folder).returncode == 0
+    [capture] = caps.iterdir()
+    assert capture.name.endswith("_a.pcap") and "/" not in capture.name
+    assert len(capture.read_bytes()) == 24 + 2 * (16 + 32)
+
+
+def test_allow_code(write):
+    folder = write(a=GOOD + "+0 %{ assert 7 / 2.0 == 3.5 }%\n")
+    assert drill(folder).returncode == 3
+    assert drill("--allow-code", folder).returncode == 0
+    folder = write(a=GOOD + "+0 %{ assert 7 / 2.0 == 3, 'why' }%\n")
+    outcome = drill("--allow-code", folder)
+    assert outcome.returncode == 1
+    assert "AssertionError: why" in outcome.stdout
