@@ -97,7 +97,7 @@ static void parse_ip_options(struct lexer *lexer, struct ip_line *ip)
     length = parse_hex_bytes(token.text, token.length, ip->options, sizeof(ip->options));
     if (length < 0)
         fail_expected(lexer, &token, "up to 40 bytes of IP options in hexadecimal");
-    ip->option_bytes = length < 0 ? 0 : (uint8_t)((length + 3) / 4 * 4);
+    ip->option_bytes = (uint8_t)(length < 0 ? 0 : (length + 3) / 4 * 4);
 }
 
 static void parse_sum(struct lexer *lexer, struct ip_line *ip)
