@@ -244,12 +244,23 @@ static void call_send(struct run *run, struct attempt *attempt, struct outcome *
         settle(outcome, (long)attempt->progress);
 }
 
+/* A string in the place of the buffer is what must have been read. */
+static void check_bytes(const struct value *expected, const uint8_t *bytes, long length,
+                        struct outcome *outcome)
+{
+    if (length > 0 && expected && expected->kind == VALUE_STRING &&
+        ((size_t)length != expected->length || memcmp(bytes, expected->text, (size_t)length) != 0))
+        snprintf(outcome->text, sizeof(outcome->text), "read %ld bytes other than expected",
+                 length);
+}
+
 static void call_recv(struct run *run, struct attempt *attempt, struct outcome *outcome)
 {
     struct drill_fd *fd = arg_fd(run, attempt, outcome);
     int64_t length = arg_int(attempt, 2, outcome);
     int64_t flags = arg(attempt, 3) ? arg_int(attempt, 3, outcome) : 0;
     uint8_t *buffer;
+    long taken;
 
     if (!fd || length < 0 || length > TRANSFER_MAX) {
         settle(outcome, fd ? WEIR_EINVAL : WEIR_EBADF);
@@ -258,8 +269,9 @@ static void call_recv(struct run *run, struct attempt *attempt, struct outcome *
     buffer = malloc((size_t)length + 1);
     if (!buffer)
         return;
-    settle_waiting(outcome, fd, (flags & 0x40) != 0,
-                   weir_socket_recv(run->stack, fd->socket, buffer, (size_t)length));
+    taken = weir_socket_recv(run->stack, fd->socket, buffer, (size_t)length);
+    settle_waiting(outcome, fd, (flags & 0x40) != 0, taken);
+    check_bytes(arg(attempt, 1), buffer, taken, outcome);
     free(buffer);
 }
 

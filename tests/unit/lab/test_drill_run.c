@@ -45,6 +45,15 @@ static const struct {
     {DRILL_PASSED, OPEN "+0 write(4, \"xyz\", 3) = 3\n+0 > P. 1:4(3) ack 1 data \"xyz\"", NULL},
     {DRILL_FAILED, OPEN "+0 write(4, \"xyz\", 3) = 3\n+0 > P. 1:4(3) ack 1 data \"xyw\"",
      "* payload    0x77 at byte 2"},
+    /* What is read. */
+    {DRILL_PASSED,
+     OPEN "+0 < F. 1:4(3) ack 1 win 9 data \"xyz\"\n+0 > . 1:1(0) ack 5\n"
+          "+0 read(4, \"xyz\", 9) = 3\n+0 read(4, \"xyz\", 9) = 0",
+     NULL},
+    {DRILL_FAILED,
+     OPEN "+0 < F. 1:4(3) ack 1 win 9 data \"xyz\"\n+0 > . 1:1(0) ack 5\n"
+          "+0 read(4, \"xyw\", 9) = 3",
+     "read 3 bytes other than expected"},
     {DRILL_FAILED, LISTEN SYN "+0 > [df] S. 0:0(0) ack 1 <mss 1460>", "* df"},
     {DRILL_PASSED, LISTEN SYN "+0 > [nodf, src 192.168.0.1] S. 0:0(0) ack 1 <mss 1460>", NULL},
     {DRILL_FAILED, LISTEN SYN "+0 > [src 192.168.0.9] S. 0:0(0) ack 1 <mss 1460>", "* src"},
