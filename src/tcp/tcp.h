@@ -112,8 +112,8 @@ enum tcp_business {
     TCP_BUSINESS_COUNT
 };
 
-#define TCP_DUP_ACK_THRESHOLD 3 /* RFC 5681 3.2 */
 #define TCP_MSS_DEFAULT 536u    /* RFC 9293 3.7.1 [MUST-15] */
+#define TCP_DUP_ACK_THRESHOLD 3 /* RFC 5681 3.2 */
 
 struct tcp_conn {
     const struct tcp_context *context;
