@@ -39,20 +39,29 @@ int weir_socket_bind(struct weir_stack *stack, int socket, const struct weir_end
 
 /* Passive OPEN. `backlog` bounds connections that are complete and not accepted (1..65535; clamped;
  * Linux takes one more than it is told).
- * WEIR_EADDRINUSE if the port is listened on, WEIR_EISCONN in any state but CLOSED. */
+ * On a listener: changes the backlog. WEIR_EADDRINUSE if another listens there, WEIR_EINVAL if a
+ * connection was opened. */
 int weir_socket_listen(struct weir_stack *stack, int socket, int backlog);
 
 /* The next complete connection as a new socket ≥ 0; *remote (may be NULL) is its peer. WEIR_EAGAIN:
  * none yet. WEIR_EINVAL: not listening. */
 int weir_socket_accept(struct weir_stack *stack, int socket, struct weir_endpoint *remote);
 
-/* TCP: active OPEN; returns WEIR_EINPROGRESS, and WEIR_OUT or WEIR_ERR reports the outcome. RAW,
+/* TCP: active OPEN; returns WEIR_EINPROGRESS, and WEIR_OUT or WEIR_ERR reports the outcome. Called again
+ * it answers WEIR_EALREADY until that is known, then once 0 or why it failed (WEIR_ECONNABORTED if
+ * another call has told that already), then WEIR_EISCONN; after a failure it opens anew. RAW,
  * ECHO, UDP: fixes the peer, as often as you like, and returns 0; a UDP socket hears its peer alone
  * then, and takes the path's source for its address if it was bound to any. WEIR_ENETUNREACH, WEIR_EADDRNOTAVAIL (no port left, or a peer
  * nobody may connect to: broadcast, multicast), WEIR_EISCONN, WEIR_EALREADY. The ISN is made from
  * `now`. */
 int weir_socket_connect(struct weir_stack *stack, int socket, const struct weir_endpoint *remote,
                         weir_time now);
+
+/* Dissolves what connect and listen have made, as connect with AF_UNSPEC does on Linux: the socket is
+ * fresh again, bound to what it was bound to by weir_socket_bind. A connection that has not ended is
+ * reset: WEIR_ECONNRESET is pending then, until the next connect. TIME-WAIT lasts without the socket.
+ * Returns 0, WEIR_EBADF, WEIR_ENOMEM. */
+int weir_socket_disconnect(struct weir_stack *stack, int socket);
 
 enum weir_message_flags {
     WEIR_MSG_MORE = 1,  /* send: more follows: hold back a small segment until it comes */
@@ -108,8 +117,9 @@ long weir_socket_recvmsg(struct weir_stack *stack, int socket, struct weir_messa
 
 enum weir_shutdown_how { WEIR_SHUT_RD, WEIR_SHUT_WR, WEIR_SHUT_RDWR };
 
-/* WR: our FIN follows the queued data (RFC 9293 3.6 half-close). RD: nothing more will be read; no
- * packet is sent. WEIR_ENOTCONN. */
+/* WR: our FIN follows the queued data (RFC 9293 3.6 half-close). RD: nothing more will be read, not even
+ * what has arrived (Linux leaves that); no packet is sent. In SYN-SENT, and RD of a listener: as
+ * weir_socket_disconnect. WEIR_ENOTCONN: never connected, or no longer. */
 int weir_socket_shutdown(struct weir_stack *stack, int socket, enum weir_shutdown_how how);
 
 /* RFC 9293 CLOSE: queued data is still delivered, then FIN. With unread data a RST instead

@@ -79,25 +79,27 @@ void time_wait_free(struct weir_stack *stack, struct time_wait *record)
     }
 }
 
-/* What is left of the connection takes its place. Short of memory, it just keeps its place. */
-static void become_time_wait(struct weir_stack *stack, struct conn *conn)
+/* What is left of the connection takes its place, and `holder` (or nobody) waits for its end. Short of
+ * memory, it just keeps its place: false. */
+static bool become_time_wait(struct weir_stack *stack, struct conn *conn, struct socket *holder)
 {
     struct time_wait *record = pool_get(&stack->time_waits);
-    struct socket *socket = conn->socket;
 
     if (!record)
-        return;
+        return false;
     record->flow.key = conn->flow.key;
-    record->is_reusable = socket->is_reusable;
+    record->is_reusable = conn->socket->is_reusable;
     tcp_timewait_start(&record->record, &conn->tcp, stack->now);
     conn_free(stack, conn);
     if (!flow_add(stack, &record->flow, FLOW_TIME_WAIT)) {
         pool_put(&stack->time_waits, record);
-        socket_ended(stack, socket);
-        return;
+        if (holder)
+            socket_ended(stack, holder);
+        return true;
     }
-    record->socket = socket;
-    socket->time_wait = record;
+    record->socket = holder;
+    if (holder)
+        holder->time_wait = record;
     wheel_start(stack->wheel, &record->flow.timer, record->record.deadline);
     list_init(&record->age);
     list_add_tail(&stack->time_wait_age, &record->age);
@@ -105,6 +107,19 @@ static void become_time_wait(struct weir_stack *stack, struct conn *conn)
         count_drop(stack, WEIR_DROP_TIME_WAIT_LIMIT);
         time_wait_free(stack, LIST_ENTRY(list_first(&stack->time_wait_age), struct time_wait, age));
     }
+    return true;
+}
+
+void conn_disconnect(struct weir_stack *stack, struct conn *conn)
+{
+    struct tcp_reply reply = {.seq = conn->tcp.snd_nxt, .flags = TCP_RST, .why = WEIR_WHY_RST};
+
+    if (conn->tcp.state == WEIR_STATE_TIME_WAIT && become_time_wait(stack, conn, NULL))
+        return;
+    tcp_abort(&conn->tcp);
+    if (conn->tcp.rst_due)
+        conn_reply(stack, &conn->flow.key, &reply, conn->tcp.settings);
+    conn_free(stack, conn);
 }
 
 void conn_settle(struct weir_stack *stack, struct conn *conn)
@@ -129,7 +144,7 @@ void conn_settle(struct weir_stack *stack, struct conn *conn)
             socket_ended(stack, socket);
         }
     } else if (conn->tcp.state == WEIR_STATE_TIME_WAIT && socket->is_closed) {
-        become_time_wait(stack, conn);
+        become_time_wait(stack, conn, socket);
     }
 }
 

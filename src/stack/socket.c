@@ -70,7 +70,7 @@ struct socket *socket_create(struct weir_stack *stack, enum weir_socket_kind kin
     return socket;
 }
 
-static bool binding_create(struct weir_stack *stack, struct socket *socket)
+bool binding_create(struct weir_stack *stack, struct socket *socket)
 {
     struct binding *binding = alloc_get_zeroed(&stack->alloc, sizeof(*binding));
 
@@ -93,7 +93,7 @@ static void leave_port(struct weir_stack *stack, struct socket *socket)
     }
 }
 
-static void binding_free(struct weir_stack *stack, struct socket *socket)
+void binding_free(struct weir_stack *stack, struct socket *socket)
 {
     struct binding *binding = socket->binding;
     struct list_node *node;
@@ -262,6 +262,11 @@ static int bind_any_port(struct weir_stack *stack, struct socket *socket)
     return weir_socket_bind(stack, socket->number, &local);
 }
 
+static void set_backlog(struct socket *socket, int backlog)
+{
+    socket->binding->backlog = backlog < 1 ? 1 : (uint32_t)min_i64(backlog, BACKLOG_MAX);
+}
+
 int weir_socket_listen(struct weir_stack *stack, int number, int backlog)
 {
     struct socket *socket = socket_get(stack, number);
@@ -271,8 +276,12 @@ int weir_socket_listen(struct weir_stack *stack, int number, int backlog)
         return WEIR_EBADF;
     if (socket->kind != WEIR_TCP)
         return WEIR_EPROTOTYPE;
-    if (socket->conn || socket->is_connected || socket->is_listening)
-        return WEIR_EISCONN;
+    if (socket->conn || socket->is_connected)
+        return WEIR_EINVAL;
+    if (socket->is_listening) {
+        set_backlog(socket, backlog);
+        return 0;
+    }
     if (!socket->binding->is_bound) {
         error = bind_any_port(stack, socket);
         if (error < 0)
@@ -281,7 +290,7 @@ int weir_socket_listen(struct weir_stack *stack, int number, int backlog)
     /* Of several who share the port one may listen [MUST-41]. */
     if (is_port_bound(stack, socket, &socket->binding->local))
         return WEIR_EADDRINUSE;
-    socket->binding->backlog = backlog < 1 ? 1 : (uint32_t)min_i64(backlog, BACKLOG_MAX);
+    set_backlog(socket, backlog);
     socket->is_listening = true;
     return 0;
 }
@@ -309,93 +318,7 @@ int weir_socket_accept(struct weir_stack *stack, int number, struct weir_endpoin
     return socket->number;
 }
 
-static int connect_datagrams(struct socket *socket, const struct weir_endpoint *remote)
-{
-    socket->binding->peer = remote->addr;
-    socket->is_connected = true;
-    return 0;
-}
-
-/* RFC 9293 3.9.1.1: the path gives the source [MUST-44], the hash the port. */
-static int name_connection(struct weir_stack *stack, const struct socket *socket,
-                           const struct weir_endpoint *remote, struct flow_key *key,
-                           struct net_path *path)
-{
-    int error = net_path_find(stack->net, &socket->binding->local.addr, &remote->addr, path);
-
-    if (error < 0)
-        return error;
-    key->local = path->src;
-    key->remote = remote->addr;
-    key->rport = remote->port;
-    key->lport = socket->binding->local.port;
-    if (!key->lport && !flow_choose_port(stack, key))
-        return WEIR_EADDRNOTAVAIL;
-    return flow_find(stack, key) ? WEIR_EADDRINUSE : 0;
-}
-
-int weir_socket_connect(struct weir_stack *stack, int number, const struct weir_endpoint *remote,
-                        weir_time now)
-{
-    struct socket *socket = socket_get(stack, number);
-    struct net_path path;
-    struct flow_key key;
-    struct conn *conn;
-    int error;
-
-    if (!socket)
-        return WEIR_EBADF;
-    if (net_is_group(stack->net, &remote->addr) || weir_addr_is_any(&remote->addr)) /* [MUST-46] */
-        return WEIR_EADDRNOTAVAIL;
-    if (socket->kind == WEIR_UDP)
-        return udp_connect(stack, socket, remote);
-    if (socket->kind != WEIR_TCP)
-        return connect_datagrams(socket, remote);
-    if (socket->conn && (socket->conn->tcp.state == WEIR_STATE_SYN_SENT ||
-                         socket->conn->tcp.state == WEIR_STATE_SYN_RECEIVED))
-        return WEIR_EALREADY;
-    if (socket->conn || socket->is_connected || socket->is_listening)
-        return WEIR_EISCONN;
-    if (!remote->port)
-        return WEIR_EADDRNOTAVAIL;
-    stack->now = now;
-    error = name_connection(stack, socket, remote, &key, &path);
-    if (error < 0)
-        return error;
-    conn = conn_create(stack, &key, socket);
-    if (!conn)
-        return WEIR_ENOMEM;
-    /* The four-tuple stands for it from now on; others may listen on the port [MUST-42]. */
-    binding_free(stack, socket);
-    socket->is_connected = true;
-    conn->hop = path.hop;
-    conn->tcp.is_corked = socket->is_corked;
-    tcp_open(&conn->tcp, flow_isn(stack, &key), net_hop_mms(&path.hop), now);
-    stack->counters.counter[WEIR_COUNT_ACTIVE_OPENS]++;
-    conn_mark(stack, conn);
-    return WEIR_EINPROGRESS;
-}
-
 /* ---- Closing ------------------------------------------------------------------------------------------------ */
-
-int weir_socket_shutdown(struct weir_stack *stack, int number, enum weir_shutdown_how how)
-{
-    int error;
-    struct conn *conn = stream_get(stack, number, &error);
-
-    if (!conn)
-        return error;
-    if (conn->tcp.state == WEIR_STATE_CLOSED || conn->tcp.state == WEIR_STATE_SYN_SENT)
-        return WEIR_ENOTCONN;
-    if (how != WEIR_SHUT_WR)
-        tcp_recv_shut(&conn->tcp);
-    if (how != WEIR_SHUT_RD)
-        tcp_close_send(&conn->tcp, stack->now);
-    conn_mark(stack, conn);
-    interest_note(socket_get(stack, number), WEIR_IN | WEIR_OUT); /* neither blocks any more */
-    conn_settle(stack, conn);
-    return 0;
-}
 
 /* The application lets go; what the connection still has to do it does alone. */
 static int let_go(struct weir_stack *stack, struct socket *socket, bool is_abort)

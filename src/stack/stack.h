@@ -10,6 +10,7 @@
  *   flow.c      the one flow table               poll.c      what is due goes out
  *   conn.c      life and death of connections    listener.c  half-open records, accept queues
  *   socket.c    the application's calls          options.c   socket options
+ *   connect.c   connecting and its undoing       message.c   sendmsg, recvmsg
  *   dgram.c     raw and echo sockets             udp.c       UDP sockets
  *   control.c   interfaces, routes               rip.c       joins rip to protocol 200
  *   profile.c   the settings of each profile     inspect.c   the read-only view
@@ -118,9 +119,11 @@ struct socket {
     int32_t linger;             /* milliseconds; -1: off; 0: abort */
     uint8_t kind;               /* enum weir_socket_kind */
     bool is_listening, is_closed, is_connected, no_notices, is_corked;
-    bool is_reusable;  /* SO_REUSEADDR */
-    bool wants_queued; /* TCP_INQ */
-    int8_t error;      /* pending without a connection: UDP's, or as tcp_conn's */
+    bool is_connecting;          /* connect has not told the outcome yet */
+    bool keeps_addr, keeps_port; /* TCP: bound by the application, not by connect */
+    bool is_reusable;            /* SO_REUSEADDR */
+    bool wants_queued;           /* TCP_INQ */
+    int8_t error;                /* pending without a connection: UDP's, or as tcp_conn's */
 };
 
 /* ---- The stack ----------------------------------------------------------------------------------------- */
@@ -177,6 +180,8 @@ void conn_mark(struct weir_stack *stack, struct conn *conn);
  * owes nothing more. The connection may be gone afterwards. */
 void conn_settle(struct weir_stack *stack, struct conn *conn);
 void conn_free(struct weir_stack *stack, struct conn *conn);
+/* Takes it from a socket that lives on: TIME-WAIT becomes a record, else a RST leaves where one is due. */
+void conn_disconnect(struct weir_stack *stack, struct conn *conn);
 void time_wait_free(struct weir_stack *stack, struct time_wait *record);
 /* Sends a segment that no connection remembers. */
 void conn_reply(struct weir_stack *stack, const struct flow_key *key, const struct tcp_reply *reply,
@@ -206,6 +211,9 @@ enum weir_drop input_connection(struct weir_stack *stack, struct conn *conn,
 struct socket *socket_get(const struct weir_stack *stack, int number); /* NULL: closed or none */
 struct socket *socket_create(struct weir_stack *stack, enum weir_socket_kind kind, int *error);
 void socket_free(struct weir_stack *stack, struct socket *socket);
+/* What a socket has while it is no connection. False: no memory. */
+bool binding_create(struct weir_stack *stack, struct socket *socket);
+void binding_free(struct weir_stack *stack, struct socket *socket);
 void socket_raise(struct weir_stack *stack, struct socket *socket, uint32_t events);
 /* The state machine has ended, and the application has closed it: the last event. */
 void socket_ended(struct weir_stack *stack, struct socket *socket);
@@ -259,8 +267,8 @@ void udp_deliver(struct weir_stack *stack, const struct net_packet *packet);
 void udp_icmp_error(struct weir_stack *stack, const struct net_packet *packet,
                     const struct net_icmp_error *error);
 int udp_take_error(struct socket *socket); /* 0, or the pending error, once */
-long udp_sendto(struct weir_stack *stack, struct socket *socket,
-                const struct weir_const_span *data, const struct weir_datagram *to);
+long udp_sendto(struct weir_stack *stack, struct socket *socket, const struct weir_const_span *data,
+                const struct weir_datagram *to);
 
 /* control.c */
 /* Whoever waits for a link plans anew: there may be another way now. */

@@ -180,7 +180,7 @@ static const int results[CALLS][SITUATIONS] = {
     /*                 none  gone  fresh bound listen synsent estab peerfin shut  reset raw   echo */
     [SET_TAG]     = { BADF, BADF, 0,    0,    0,    0,    0,    0,    0,    0,    0,    0 },
     [BIND]        = { BADF, BADF, 0,    INV,  INV,  INV,  INV,  INV,  INV,  INV,  0,    0 },
-    [LISTENS]     = { BADF, BADF, 0,    0,    ISC,  ISC,  ISC,  ISC,  ISC,  ISC,  PROT, PROT },
+    [LISTENS]     = { BADF, BADF, 0,    0,    0,    INV,  INV,  INV,  INV,  INV,  PROT, PROT },
     [ACCEPT]      = { BADF, BADF, INV,  INV,  AGN,  INV,  INV,  INV,  INV,  INV,  INV,  INV },
     [CONNECT]     = { BADF, BADF, PRG,  PRG,  ISC,  ALR,  ISC,  ISC,  ISC,  ISC,  0,    0 },
     [SEND]        = { BADF, BADF, PIPE, PIPE, PIPE, AGN,  1,    1,    PIPE, RST,  PROT, PROT },
@@ -191,7 +191,7 @@ static const int results[CALLS][SITUATIONS] = {
     [PEEK]        = { BADF, BADF, NCON, NCON, NCON, AGN,  AGN,  0,    AGN,  RST,  PROT, PROT },
     [CONSUME_0]   = { BADF, BADF, NCON, NCON, NCON, 0,    0,    0,    0,    0,    PROT, PROT },
     [CONSUME_1]   = { BADF, BADF, NCON, NCON, NCON, INV,  INV,  INV,  INV,  INV,  PROT, PROT },
-    [SHUTDOWN]    = { BADF, BADF, NCON, NCON, NCON, NCON, 0,    0,    0,    NCON, PROT, PROT },
+    [SHUTDOWN]    = { BADF, BADF, NCON, NCON, 0,    0,    0,    0,    0,    NCON, PROT, PROT },
     [CLOSE]       = { BADF, BADF, 0,    0,    0,    0,    0,    0,    0,    0,    0,    0 },
     [ABORT]       = { BADF, BADF, 0,    0,    0,    0,    0,    0,    0,    0,    0,    0 },
     [READY]       = { BADF, BADF, 0,    0,    0,    0,    WEIR_OUT, IOH, WEIR_OUT, IOH | WEIR_ERR,

@@ -326,7 +326,7 @@ static void an_active_open_must_wait(void **state)
     assert_int_equal(weir_socket_bind(t->stack, s, &local), WEIR_EADDRINUSE);
     weir_socket_set(t->stack, s, WEIR_SO_REUSEADDR, 1);
     assert_int_equal(weir_socket_bind(t->stack, s, &local), 0);
-    assert_int_equal(weir_socket_connect(t->stack, s, &remote, t->now), WEIR_EADDRINUSE);
+    assert_int_equal(weir_socket_connect(t->stack, s, &remote, t->now), WEIR_EADDRNOTAVAIL);
     talk_advance(t, 60 * WEIR_SECOND);
     assert_int_equal(weir_socket_connect(t->stack, s, &remote, t->now), WEIR_EINPROGRESS);
     talk_out(t, "S 0:0(0)");
