@@ -65,13 +65,18 @@ bool weir_host_next_event(struct weir_host *host, struct weir_event *event);
 /* ---- BSD-style, blocking. Results and errors as the calls of socket.h, but for WEIR_EAGAIN ------- */
 
 int weir_socket(struct weir_host *host, enum weir_socket_kind kind, int protocol);
+/* From now on no call on this socket waits: they answer WEIR_EAGAIN, weir_connect WEIR_EINPROGRESS and then
+ * WEIR_EALREADY. A socket blocks at first, also one that comes from accept. weir_close still waits while
+ * WEIR_SO_LINGER says so. WEIR_EBADF, WEIR_ENOMEM. */
+int weir_set_nonblocking(struct weir_host *host, int socket, bool on);
+
 int weir_bind(struct weir_host *host, int socket, const struct weir_endpoint *local);
 int weir_listen(struct weir_host *host, int socket, int backlog);
 
 /* Waits for a connection. WEIR_EINVAL once the listener is closed, by this or another thread. */
 int weir_accept(struct weir_host *host, int socket, struct weir_endpoint *remote);
 
-/* Waits until established. Returns 0 or why not: WEIR_ECONNREFUSED, WEIR_ETIMEDOUT,
+/* Waits until established, also if the attempt was begun before. Returns 0 or why not: WEIR_ECONNREFUSED, WEIR_ETIMEDOUT,
  * WEIR_ENETUNREACH, … */
 int weir_connect(struct weir_host *host, int socket, const struct weir_endpoint *remote);
 
@@ -81,6 +86,14 @@ long weir_send(struct weir_host *host, int socket, const void *data, size_t leng
 
 /* Waits for at least one byte. Returns the count; 0 only at end of stream (or for length 0). */
 long weir_recv(struct weir_host *host, int socket, void *data, size_t length);
+
+/* The same from and into several parts, with the flags of socket.h and the marks in *message. A
+ * WEIR_MSG_DONTWAIT does not wait (WEIR_EAGAIN, or a count that is less). WEIR_MSG_WAITALL, on a stream
+ * and without PEEK: waits until all parts are full; returns less only at the end of the stream, or if
+ * the connection failed, which the next call then tells. */
+long weir_sendmsg(struct weir_host *host, int socket, const struct weir_message *message,
+                  int flags);
+long weir_recvmsg(struct weir_host *host, int socket, struct weir_message *message, int flags);
 
 int weir_shutdown(struct weir_host *host, int socket, enum weir_shutdown_how how);
 

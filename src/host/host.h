@@ -52,6 +52,7 @@ struct watch {
 struct slot {
     struct list_node interests;
     struct watch *watch;
+    bool is_nonblocking;
 };
 
 struct weir_host {
@@ -109,6 +110,15 @@ bool host_has_wakes(const struct weir_host *host);
 /* Releases the lock, then sends all wake-ups. The host may be gone when it returns, unless the
  * caller has a waiter. */
 void host_unlock_and_wake(struct weir_host *host);
+
+/* ---- socket.c ---------------------------------------------------------------------------------- */
+
+/* Waits once for an event of `socket`. Returns 0: try again; `closed` if the program has closed it;
+ * WEIR_ECANCELED, WEIR_ENOMEM. */
+int host_block(struct weir_host *host, int socket, uint32_t events, int closed);
+
+/* Calls on this socket wait. */
+bool host_may_block(const struct weir_host *host, int socket);
 
 /* ---- loop.c ------------------------------------------------------------------------------------ */
 

@@ -22,9 +22,7 @@
 
 /* ---- Waiting for one socket ------------------------------------------------------------------------ */
 
-/* Waits once for an event of `socket`. Returns 0: try again; `closed` if the program has closed it;
- * WEIR_ECANCELED, WEIR_ENOMEM. */
-static int block(struct weir_host *host, int socket, uint32_t events, int closed)
+int host_block(struct weir_host *host, int socket, uint32_t events, int closed)
 {
     struct interest interest = {.waiter = waiter_begin(host), .events = events};
     int result = WEIR_ENOMEM;
@@ -41,6 +39,27 @@ static int block(struct weir_host *host, int socket, uint32_t events, int closed
         result = closed;
     waiter_end(host, interest.waiter);
     return result;
+}
+
+bool host_may_block(const struct weir_host *host, int socket)
+{
+    const struct slot *slot = slot_find(host, socket);
+
+    return !slot || !slot->is_nonblocking;
+}
+
+int weir_set_nonblocking(struct weir_host *host, int socket, bool on)
+{
+    struct weir_stack *stack = weir_host_lock(host);
+    int result = weir_socket_ready(stack, socket);
+    struct slot *slot = result < 0 ? NULL : slot_get(host, socket);
+
+    if (slot)
+        slot->is_nonblocking = on;
+    else if (result >= 0)
+        result = WEIR_ENOMEM;
+    weir_host_unlock(host);
+    return result < 0 ? result : 0;
 }
 
 /* ---- Opening ----------------------------------------------------------------------------------------- */
@@ -74,8 +93,8 @@ int weir_accept(struct weir_host *host, int socket, struct weir_endpoint *remote
     struct weir_stack *stack = weir_host_lock(host);
     int result = weir_socket_accept(stack, socket, remote);
 
-    while (result == WEIR_EAGAIN) {
-        result = block(host, socket, WEIR_ACCEPT, WEIR_EINVAL);
+    while (result == WEIR_EAGAIN && host_may_block(host, socket)) {
+        result = host_block(host, socket, WEIR_ACCEPT, WEIR_EINVAL);
         if (result == 0)
             result = weir_socket_accept(stack, socket, remote);
     }
@@ -83,105 +102,19 @@ int weir_accept(struct weir_host *host, int socket, struct weir_endpoint *remote
     return result == WEIR_EBADF ? WEIR_EINVAL : result;
 }
 
-/* What became of an active open: 0, an error, or WEIR_EAGAIN while it is under way. */
-static int connect_outcome(struct weir_stack *stack, int socket)
-{
-    int ready = weir_socket_ready(stack, socket);
-    int error;
-
-    if (ready < 0)
-        return ready;
-    if (ready & WEIR_ERR) {
-        error = weir_socket_take_error(stack, socket);
-        return error != 0 ? error : WEIR_ECONNABORTED;
-    }
-    if (ready & (WEIR_OUT | WEIR_IN))
-        return 0;
-    return ready & (WEIR_HUP | WEIR_CLOSED) ? WEIR_ECONNABORTED : WEIR_EAGAIN;
-}
-
+/* One that another call began is waited for as well. */
 int weir_connect(struct weir_host *host, int socket, const struct weir_endpoint *remote)
 {
     struct weir_stack *stack = weir_host_lock(host);
     int result = weir_socket_connect(stack, socket, remote, weir_host_now());
 
-    if (result == WEIR_EINPROGRESS)
-        result = connect_outcome(stack, socket);
-    while (result == WEIR_EAGAIN) {
-        result = block(host, socket, WEIR_OUT | WEIR_IN, WEIR_EBADF);
+    /* The same call tells the outcome. */
+    if (result == WEIR_EINPROGRESS && host_may_block(host, socket))
+        result = weir_socket_connect(stack, socket, remote, weir_host_now());
+    while (result == WEIR_EALREADY && host_may_block(host, socket)) {
+        result = host_block(host, socket, WEIR_OUT | WEIR_IN, WEIR_EBADF);
         if (result == 0)
-            result = connect_outcome(stack, socket);
-    }
-    weir_host_unlock(host);
-    return result;
-}
-
-/* ---- Data -------------------------------------------------------------------------------------------- */
-
-/* True if an error waits to be reported by the next call; it is left for that. */
-static bool has_error(const struct weir_stack *stack, int socket)
-{
-    int ready = weir_socket_ready(stack, socket);
-
-    return ready < 0 || (ready & WEIR_ERR);
-}
-
-long weir_send(struct weir_host *host, int socket, const void *data, size_t length, int flags)
-{
-    struct weir_stack *stack = weir_host_lock(host);
-    const uint8_t *bytes = data;
-    size_t done = 0;
-    long result;
-
-    for (;;) {
-        result = weir_socket_send(stack, socket, bytes + done, length - done, flags);
-        if (result > 0)
-            done += (size_t)result;
-        if (result > 0 && done < length)
-            continue; /* the next call says why it took no more */
-        if (result != WEIR_EAGAIN)
-            break;
-        result = block(host, socket, WEIR_OUT, WEIR_EPIPE);
-        if (result != 0 || (done > 0 && has_error(stack, socket)))
-            break;
-    }
-    weir_host_unlock(host);
-    return done > 0 ? (long)done : result;
-}
-
-long weir_recv(struct weir_host *host, int socket, void *data, size_t length)
-{
-    struct weir_stack *stack = weir_host_lock(host);
-    long result = weir_socket_recv(stack, socket, data, length);
-
-    while (result == WEIR_EAGAIN) {
-        result = block(host, socket, WEIR_IN, WEIR_EBADF);
-        if (result == 0)
-            result = weir_socket_recv(stack, socket, data, length);
-    }
-    weir_host_unlock(host);
-    return result;
-}
-
-long weir_sendto(struct weir_host *host, int socket, const void *data, size_t length,
-                 const struct weir_datagram *to)
-{
-    long result = weir_socket_sendto(weir_host_lock(host), socket, data, length, to);
-
-    weir_host_unlock(host);
-    return result;
-}
-
-long weir_recvfrom(struct weir_host *host, int socket, void *data, size_t length,
-                   struct weir_datagram *from)
-{
-    struct weir_stack *stack = weir_host_lock(host);
-    long result = weir_socket_recvfrom(stack, socket, data, length, from);
-
-    while (result == WEIR_EAGAIN) {
-        result = block(host, socket, WEIR_IN, WEIR_EBADF);
-        if (result == 0)
-            result = weir_socket_recvfrom(stack, socket, data, length, from);
+            result = weir_socket_connect(stack, socket, remote, weir_host_now());
     }
     weir_host_unlock(host);
     return result;

@@ -269,6 +269,8 @@ static void dispatch_one(struct weir_host *host, const struct weir_event *event)
         if (event->events & (interest->events | ALWAYS))
             waiter_fire(host, interest->waiter);
     }
+    if (event->events & WEIR_CLOSED)
+        slot->is_nonblocking = false; /* the number's next socket blocks */
     if (!slot->watch)
         return;
     watch_note(host, slot->watch, event->events);
