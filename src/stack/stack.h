@@ -95,6 +95,7 @@ struct binding {
     struct list_node queue; /* listener: complete connections */
     uint32_t queued, backlog;
     struct dgram_queue datagrams;
+    uint32_t order;     /* UDP: grows from binding to binding */
     uint16_t peer_port; /* UDP: as connected */
     uint16_t echo_id;
     uint8_t protocol;
@@ -160,6 +161,7 @@ struct weir_stack {
     struct socket *raw[256];
     uint16_t next_echo_id;
     uint32_t port_counter;
+    uint32_t udp_binds;
 };
 
 /* flow.c */

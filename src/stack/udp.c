@@ -12,7 +12,9 @@
  * length fits (RFC 768 Fields [768-1]), the checksum holds or there is none (RFC 1122 4.1.3.4
  * [768-2]). Each failure is silent and counted.
  *
- * Naming. Two sockets stand on one port only with different addresses. A port of 0 is chosen at once,
+ * Naming. Two sockets stand on one port only with different addresses, or if both have
+ * SO_REUSEADDR: then of those that fit alike the one that was bound last gets the datagram, as on
+ * Linux, and all of them get what was sent to a group. A port of 0 is chosen at once,
  * at random in 32768..60999 (RFC 6056 3.3.1); a socket that sends or connects unbound gets one on any
  * address. connect fixes the peer and takes the path's source for the local address, unless bind has
  * said which; disconnect gives back what bind has not said. The address that each datagram was sent
@@ -49,11 +51,14 @@ static struct binding *next_on(const struct binding *binding)
     return node ? LIST_ENTRY(node, struct binding, port) : NULL;
 }
 
-static bool is_taken(const struct weir_stack *stack, const struct weir_endpoint *local)
+static bool is_taken(const struct weir_stack *stack, const struct socket *self,
+                     const struct weir_endpoint *local)
 {
     const struct binding *other;
 
     for (other = first_on(stack, local->port); other; other = next_on(other)) {
+        if (self->is_reusable && other->socket->is_reusable)
+            continue;
         if (weir_addr_is_any(&other->local.addr) || weir_addr_is_any(&local->addr) ||
             weir_addr_equal(&other->local.addr, &local->addr))
             return true;
@@ -84,12 +89,13 @@ int udp_bind(struct weir_stack *stack, struct socket *socket, const struct weir_
         chosen.port = choose_port(stack);
     if (!chosen.port)
         return WEIR_EADDRNOTAVAIL;
-    if (is_taken(stack, &chosen))
+    if (is_taken(stack, socket, &chosen))
         return WEIR_EADDRINUSE;
     if (!table_add(&stack->udp_ports, &binding->port, chosen.port))
         return WEIR_ENOMEM;
     binding->local = chosen;
     binding->is_bound = true;
+    binding->order = stack->udp_binds++;
     binding->keeps_addr = !weir_addr_is_any(&local->addr);
     binding->keeps_port = local->port != 0;
     return 0;
@@ -154,21 +160,30 @@ static enum fit fit_of(const struct binding *binding, const struct flow_key *key
     return FITS_PEER;
 }
 
+/* The closer one, and of two that are as close the one that was bound later. */
+static bool beats(const struct binding *binding, enum fit fit, const struct binding *best,
+                  enum fit best_fit)
+{
+    if (fit != best_fit)
+        return fit > best_fit;
+    return best && (int32_t)(binding->order - best->order) > 0;
+}
+
 static struct socket *find(const struct weir_stack *stack, const struct flow_key *key)
 {
-    struct socket *best = NULL;
+    struct binding *best = NULL;
     enum fit best_fit = NO_FIT;
     struct binding *binding;
 
     for (binding = first_on(stack, key->lport); binding; binding = next_on(binding)) {
         enum fit fit = fit_of(binding, key);
 
-        if (fit <= best_fit)
+        if (!beats(binding, fit, best, best_fit))
             continue;
-        best = binding->socket;
+        best = binding;
         best_fit = fit;
     }
-    return best;
+    return best ? best->socket : NULL;
 }
 
 static enum weir_drop check(const struct net_packet *packet, struct udp_header *header)

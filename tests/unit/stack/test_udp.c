@@ -552,6 +552,43 @@ static void three_on_one_port(void **state)
     lan_done(&lan);
 }
 
+/* SO_REUSEADDR on both sides: the same name many times, the one bound last has it, however the port
+ * table has grown meanwhile; when that one closes, the one before. Group datagrams go to all. */
+static void reused_names_go_to_the_last(void **state)
+{
+    enum { SOCKETS = 6 };
+    struct hand hand = {PEER, OURS, 53, 99, "x"};
+    struct weir_endpoint local = at(ANY, 99);
+    struct lan lan;
+    int s[SOCKETS], single;
+
+    (void)state;
+    lan_pair(&lan, 16);
+    for (int i = 0; i < SOCKETS; i++) {
+        s[i] = weir_socket_open(lan.stacks[0], WEIR_UDP, 0);
+        assert_int_equal(weir_socket_set(lan.stacks[0], s[i], WEIR_SO_REUSEADDR, 1), 0);
+        assert_int_equal(weir_socket_bind(lan.stacks[0], s[i], &local), 0);
+        for (int k = 0; k < 40; k++)
+            open_at(lan.stacks[0], ANY, 0);
+        arrive(&lan, &hand);
+        for (int k = 0; k <= i; k++)
+            assert_int_equal(take(&lan, 0, s[k], NULL), k == i ? 1 : WEIR_EAGAIN);
+    }
+    single = weir_socket_open(lan.stacks[0], WEIR_UDP, 0);
+    assert_int_equal(weir_socket_bind(lan.stacks[0], single, &local), WEIR_EADDRINUSE);
+    hand.dst = BROADCAST;
+    arrive(&lan, &hand);
+    for (int i = 0; i < SOCKETS; i++)
+        assert_int_equal(take(&lan, 0, s[i], NULL), 1);
+    hand.dst = OURS;
+    for (int i = SOCKETS - 1; i > 0; i--) {
+        weir_socket_close(lan.stacks[0], s[i]);
+        arrive(&lan, &hand);
+        assert_int_equal(take(&lan, 0, s[i - 1], NULL), 1);
+    }
+    lan_done(&lan);
+}
+
 /* Groups: whoever is on any address; nobody on one address, and never an ICMP error. */
 static void groups_reach_the_wildcards(void **state)
 {
@@ -966,6 +1003,7 @@ int main(void)
         cmocka_unit_test(what_sendto_refuses),
         cmocka_unit_test(the_closest_name_wins),
         cmocka_unit_test(three_on_one_port),
+        cmocka_unit_test(reused_names_go_to_the_last),
         cmocka_unit_test(groups_reach_the_wildcards),
         cmocka_unit_test(impossible_sources_are_dropped),
         cmocka_unit_test(sums_and_lengths_are_checked),
