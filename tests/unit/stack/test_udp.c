@@ -589,6 +589,31 @@ static void reused_names_go_to_the_last(void **state)
     lan_done(&lan);
 }
 
+/* Being close counts before being late. */
+static void a_closer_name_beats_a_later_one(void **state)
+{
+    struct hand hand = {PEER, OURS, 53, 99, "x"};
+    struct weir_endpoint names[3] = {at(OURS, 99), at(OURS, 99), at(ANY, 99)};
+    struct lan lan;
+    int s[3];
+
+    (void)state;
+    lan_pair(&lan, 16);
+    for (int i = 0; i < 3; i++) { /* on the peer, on the address, on any */
+        s[i] = weir_socket_open(lan.stacks[0], WEIR_UDP, 0);
+        assert_int_equal(weir_socket_set(lan.stacks[0], s[i], WEIR_SO_REUSEADDR, 1), 0);
+        assert_int_equal(weir_socket_bind(lan.stacks[0], s[i], &names[i]), 0);
+    }
+    assert_int_equal(connect_to(lan.stacks[0], s[0], PEER, 53), 0);
+    for (int winner = 0; winner < 3; winner++) {
+        arrive(&lan, &hand);
+        for (int i = winner; i < 3; i++)
+            assert_int_equal(take(&lan, 0, s[i], NULL), i == winner ? 1 : WEIR_EAGAIN);
+        weir_socket_close(lan.stacks[0], s[winner]);
+    }
+    lan_done(&lan);
+}
+
 /* Groups: whoever is on any address; nobody on one address, and never an ICMP error. */
 static void groups_reach_the_wildcards(void **state)
 {
@@ -698,6 +723,27 @@ static void sums_and_lengths_are_checked(void **state)
         assert_int_equal(lan_counted(&lan, 0, WEIR_COUNT_UDP_IN), 1);
         lan_done(&lan);
     }
+}
+
+/* What IP carries behind the datagram is in neither its data nor its sum. */
+static void padding_is_left_off(void **state)
+{
+    struct hand hand = {PEER, OURS, 53, 99, "sixsix"};
+    uint8_t bytes[200];
+    struct lan lan;
+    int s;
+
+    (void)state;
+    lan_pair(&lan, 16);
+    s = open_at(lan.stacks[0], ANY, 99);
+    assert_int_equal(make(&hand, bytes), 34);
+    memset(bytes + 34, 0x77, 5);
+    put_u16(bytes + 2, 39);
+    put_u16(bytes + 10, (uint16_t)(get_u16(bytes + 10) - 5));
+    feed(&lan, bytes, 39);
+    assert_int_equal(take(&lan, 0, s, NULL), 6);
+    assert_memory_equal(got, "sixsix\0", 7);
+    lan_done(&lan);
 }
 
 /* A frame whose sum somebody has checked is believed. */
@@ -1004,9 +1050,11 @@ int main(void)
         cmocka_unit_test(the_closest_name_wins),
         cmocka_unit_test(three_on_one_port),
         cmocka_unit_test(reused_names_go_to_the_last),
+        cmocka_unit_test(a_closer_name_beats_a_later_one),
         cmocka_unit_test(groups_reach_the_wildcards),
         cmocka_unit_test(impossible_sources_are_dropped),
         cmocka_unit_test(sums_and_lengths_are_checked),
+        cmocka_unit_test(padding_is_left_off),
         cmocka_unit_test(a_verified_frame_is_not_summed_again),
         cmocka_unit_test(the_queue_is_bounded),
         cmocka_unit_test(memory_is_the_budgets),
