@@ -172,6 +172,8 @@ static void *run(void *argument)
     errno = 0;
     call->result = call->make(call->driver, call->context);
     call->error = errno;
+    if (call->result == -1 && call->error == ECANCELED)
+        return NULL; /* the adapter is gone, and its clock */
     call->driver->t.gettimeofday(call->driver->u, &now, NULL);
     call->end = (long long)now.tv_sec * 1000000 + now.tv_usec;
     return NULL;
