@@ -133,7 +133,7 @@ static void test_complaints(void **state)
         {{"--config=a", "--drop", "-1", NULL}, "bad value for -drop: \"-1\""},
         {{"--config=a", "--drop", "nan", NULL}, "bad value for -drop: \"nan\""},
         {{"--config=a", "--drop", "0.1x", NULL}, "bad value for -drop: \"0.1x\""},
-        {{"--config=a", "--profile", "linux", NULL}, "bad value for -profile: \"linux\""},
+        {{"--config=a", "--profile", "minix", NULL}, "bad value for -profile: \"minix\""},
         {{"--config=a", "--retries", "-1", NULL}, "bad value for -retries: \"-1\""},
         {{"--config=a", "--retries=1001", NULL}, "bad value for -retries: \"1001\""},
         {{"--config=a", "--time-wait=inf", NULL}, "bad value for -time-wait: \"inf\""},
