@@ -82,6 +82,7 @@ struct weir_tcp_settings {
     bool rst_on_keepalive_end; /* a RST when keep-alive gives up */
     bool minshall;             /* Nagle holds a small segment back only while another one is out
                                   (RFC 9293 A.3) */
+    bool half_window_mss;      /* segments of no more than half the largest window seen */
     bool probe_has_data;     /* RFC 9293 3.8.6.1: a zero-window probe has one octet; else none, and
                                   a number below SND.UNA */
     bool window_in_segments; /* windows are offered in whole segments of the peer's, and updated

@@ -112,6 +112,7 @@ static void make_linux(struct weir_tcp_settings *settings)
     settings->syn_losses_max = 1;
     settings->slow_start_limit = 0;
     settings->minshall = true;
+    settings->half_window_mss = true;
     settings->probe_has_data = false;
     settings->rst_closes_time_wait = true;
     settings->rst_has_ack = true;

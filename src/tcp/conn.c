@@ -25,6 +25,8 @@
 
 #define BIT(state) (1u << WEIR_STATE_##state)
 
+#define HALF_WINDOW_FROM 536u /* half_window_mss: a smaller window is not halved */
+
 static bool is_legal(enum weir_tcp_state from, enum weir_tcp_state to)
 {
     static const uint16_t legal[WEIR_STATE_COUNT] = {
@@ -117,10 +119,23 @@ static uint16_t own_mss(const struct weir_tcp_settings *settings, uint32_t mms)
     return (uint16_t)min_u32(mss, 65535);
 }
 
+/* half_window_mss: two segments fit into the largest window seen, so that it can be kept filled. */
+void tcp_bound_mss(struct tcp_conn *conn)
+{
+    uint32_t mss = min_u32(conn->snd_mss, conn->path_mss);
+    uint32_t most =
+        conn->max_snd_wnd > HALF_WINDOW_FROM ? conn->max_snd_wnd / 2 : conn->max_snd_wnd;
+
+    if (conn->settings->half_window_mss && most)
+        mss = min_u32(mss, max_u32(most, conn->settings->mss_min));
+    conn->cc.mss = mss;
+}
+
 /* RFC 9293 3.7.1 [MUST-16]: what the peer takes, what the path takes, what we were told to use. */
 void tcp_set_mms(struct tcp_conn *conn, uint32_t mms)
 {
-    conn->cc.mss = min_u32(conn->snd_mss, own_mss(conn->settings, mms));
+    conn->path_mss = own_mss(conn->settings, mms);
+    tcp_bound_mss(conn);
     if (conn->cc.cwnd) /* less than a segment would let nothing leave, with no ACK to change that */
         conn->cc.cwnd = max_u32(conn->cc.cwnd, conn->cc.mss);
 }

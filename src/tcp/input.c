@@ -73,7 +73,7 @@ static void take_mss(struct tcp_conn *conn, const struct tcp_segment *segment)
         return;
     mss = max_u32(mss, conn->settings->mss_min);
     conn->snd_mss = (uint16_t)mss;
-    conn->cc.mss = min_u32(conn->snd_mss, conn->rcv_mss);
+    tcp_bound_mss(conn);
 }
 
 static void take_window(struct tcp_conn *conn, const struct tcp_segment *segment)
@@ -82,6 +82,7 @@ static void take_window(struct tcp_conn *conn, const struct tcp_segment *segment
     conn->snd_wl1 = segment->seq;
     conn->snd_wl2 = segment->ack;
     conn->max_snd_wnd = max_u32(conn->max_snd_wnd, conn->snd_wnd);
+    tcp_bound_mss(conn);
 }
 
 /* ---- 3.10.7.3 SYN-SENT ----------------------------------------------------------------------------- */

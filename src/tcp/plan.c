@@ -300,6 +300,7 @@ static void sent_probe(struct tcp_conn *conn, weir_time now)
 {
     if (!conn->retries)
         conn->retried_since = now;
+    tcp_probe_user_timer(conn, now);
     conn->probe_due = false;
     if (conn->probes < UINT8_MAX)
         conn->probes++;

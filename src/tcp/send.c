@@ -178,13 +178,18 @@ void tcp_send_window(struct tcp_conn *conn, const struct tcp_segment *segment, w
     conn->snd_wnd = segment->window;
     conn->snd_wl1 = segment->seq;
     conn->snd_wl2 = segment->ack;
-    conn->max_snd_wnd = max_u32(conn->max_snd_wnd, conn->snd_wnd);
+    if (conn->snd_wnd > conn->max_snd_wnd) {
+        conn->max_snd_wnd = conn->snd_wnd;
+        tcp_bound_mss(conn);
+    }
     if (!was_closed || !conn->snd_wnd)
         return;
     tcp_stop_timer(conn, TCP_TIMER_PERSIST);
     conn->probe_due = false;
     conn->probes = 0;
     conn->retries = 0;
+    if (conn->settings->r2_from_retransmission)
+        tcp_stop_timer(conn, TCP_TIMER_USER);
     if (conn->snd_una != conn->snd_nxt) {
         tcp_loss_reopened(conn, now);
         tcp_rto_restart(conn, now);

@@ -171,6 +171,7 @@ struct tcp_conn {
     weir_seq recover;      /* RFC 6582 */
     weir_seq rtx_nxt;      /* in LOSS: next to be sent again */
     uint16_t snd_mss;      /* what the peer takes, and our bound */
+    uint16_t path_mss;     /* what the path takes, and our bound */
     uint16_t rcv_mss;      /* what we offered */
     uint16_t peer_segment; /* size of the largest segments that come (ack.c) */
     uint16_t rcv_max;      /* largest text that came */
@@ -229,6 +230,9 @@ void tcp_open(struct tcp_conn *conn, weir_seq iss, uint32_t mms, weir_time now);
  * be given to tcp_input next. */
 void tcp_inflate(struct tcp_conn *conn, const struct tcp_halfopen *record, uint32_t mms,
                  weir_time now);
+
+/* cc.mss anew: of what the peer takes, what the path takes, and what half its window takes. */
+void tcp_bound_mss(struct tcp_conn *conn);
 
 /* The path's largest segment has changed. */
 void tcp_set_mms(struct tcp_conn *conn, uint32_t mms);
@@ -353,6 +357,9 @@ static inline bool tcp_timer_is_running(const struct tcp_conn *conn, enum tcp_ti
 
 /* RFC 9293 3.10.8: from when the oldest outstanding byte was sent, or sent again, as the settings say. */
 void tcp_start_user_timer(struct tcp_conn *conn);
+
+/* With r2_from_retransmission it covers a closed window too, answered or not: from the first probe. */
+void tcp_probe_user_timer(struct tcp_conn *conn, weir_time now);
 
 /* RFC 6298: a sample; the timeout with its present back-off; the timer restarted from now. */
 void tcp_rtt_sample(struct tcp_conn *conn, weir_time rtt);

@@ -64,6 +64,15 @@ void tcp_start_user_timer(struct tcp_conn *conn)
         tcp_stop_timer(conn, TCP_TIMER_USER);
 }
 
+void tcp_probe_user_timer(struct tcp_conn *conn, weir_time now)
+{
+    weir_time user = conn->settings->user_timeout;
+
+    if (conn->settings->r2_from_retransmission && user > 0 && user != WEIR_NEVER &&
+        !tcp_timer_is_running(conn, TCP_TIMER_USER))
+        tcp_start_timer(conn, TCP_TIMER_USER, now + user);
+}
+
 static void count_retry(struct tcp_conn *conn, weir_time now)
 {
     bool is_first = !conn->retries;

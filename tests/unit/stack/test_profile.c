@@ -88,6 +88,7 @@ static const struct row rows[] = {
     ROW(rst_takes_ack,             FLAG, 0,        0,          0,          1),
     ROW(rst_on_keepalive_end,      FLAG, 0,        0,          0,          1),
     ROW(minshall,                  FLAG, 0,        0,          0,          1),
+    ROW(half_window_mss,           FLAG, 0,        0,          0,          1),
     ROW(probe_has_data,            FLAG, 1,        1,          1,          0),       /* [MUST-36] */
     ROW(window_in_segments,        FLAG, 0,        0,          0,          1),
     ROW(icmp_ends_opening,         FLAG, 0,        0,          0,          1),
