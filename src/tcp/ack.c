@@ -8,8 +8,8 @@
  * The settings refine that; with their values of the RFC's profiles nothing below the first test runs.
  *
  *   ack_by_peer_segment   "two segments" is more than one of the size that the peer uses, measured;
- *                         and what the application has not read must leave the window as it was,
- *                         since an ACK that offers less is not worth its packet
+ *                         with window_in_segments, what the application has not read must leave the
+ *                         window as it was: an ACK that offers less is not worth its packet
  *   quick_acks            the first segments of a connection, and those after a pause longer than an
  *                         RTO or after one that was not acceptable, are acknowledged each, at most
  *                         half a window of them: the peer is in slow start, and counts
@@ -93,7 +93,7 @@ static bool is_enough(const struct tcp_conn *conn)
     if (!conn->settings->ack_by_peer_segment)
         return unacknowledged >= 2u * conn->rcv_mss;
     return unacknowledged > conn->peer_segment &&
-           (!tcp_recv_readable(conn) ||
+           (!conn->settings->window_in_segments || !tcp_recv_readable(conn) ||
             tcp_recv_offer(conn, false) >= conn->rcv_adv - conn->rcv_acked);
 }
 
