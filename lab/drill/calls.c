@@ -97,6 +97,7 @@ void run_call(struct run *run, const struct event *event, weir_time end)
     }
     if (outcome.would_block && !event->call->blocking) {
         run_fail(run, event, "the call would block, and the line gives no time for its end");
+        socket_call_done(&attempt);
     } else if (outcome.would_block) {
         run->pending = attempt;
     } else {

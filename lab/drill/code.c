@@ -10,66 +10,25 @@
 #include <lab/drill/names.h>
 #include <lab/drill/python.h>
 #include <lab/drill/run.h>
+#include <lab/linux/info.h>
+#include <linux/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PYTHON_MS 10000
 
-/* Linux's numbers of the states, in weir's order. */
-static const int64_t states[WEIR_STATE_COUNT] = {
-    [WEIR_STATE_CLOSED] = 7,       [WEIR_STATE_LISTEN] = 10,     [WEIR_STATE_SYN_SENT] = 2,
-    [WEIR_STATE_SYN_RECEIVED] = 3, [WEIR_STATE_ESTABLISHED] = 1, [WEIR_STATE_FIN_WAIT_1] = 4,
-    [WEIR_STATE_FIN_WAIT_2] = 5,   [WEIR_STATE_CLOSE_WAIT] = 8,  [WEIR_STATE_CLOSING] = 11,
-    [WEIR_STATE_LAST_ACK] = 9,     [WEIR_STATE_TIME_WAIT] = 6,
-};
-
-static int64_t segments(uint32_t bytes, uint32_t mss, bool up)
-{
-    return mss ? (bytes + (up ? mss - 1 : 0)) / mss : 0;
-}
-
-static int64_t ssthresh_of(const struct weir_tcp_info *info)
-{
-    return info->ssthresh >= INT32_MAX ? INT32_MAX : segments(info->ssthresh, info->mss, false);
-}
-
 static bool look_up(void *context, const char *name, int64_t *value)
 {
-    static const int64_t ca_states[] = {0, 3, 4};
     const struct weir_tcp_info *info = context;
-    const struct {
-        const char *name;
-        int64_t value;
-    } fields[] = {
-        {"tcpi_state", states[info->state]},
-        {"tcpi_ca_state", ca_states[info->congestion_recovery % 3]},
-        {"tcpi_retransmits", info->backoffs},
-        {"tcpi_backoff", info->backoffs},
-        {"tcpi_rto", info->rto / WEIR_US},
-        {"tcpi_snd_mss", info->mss},
-        {"tcpi_unacked", segments(info->snd_nxt - info->snd_una, info->mss, true)},
-        {"tcpi_rtt", info->srtt / WEIR_US},
-        {"tcpi_rttvar", info->rttvar / WEIR_US},
-        {"tcpi_snd_ssthresh", ssthresh_of(info)},
-        {"tcpi_snd_cwnd", segments(info->cwnd, info->mss, false)},
-        {"tcpi_total_retrans", (int64_t)info->retransmissions},
-        {"tcpi_bytes_acked", (int64_t)info->bytes_acked},
-        {"tcpi_bytes_received", (int64_t)info->bytes_received},
-        {"tcpi_bytes_retrans", (int64_t)info->bytes_retransmitted},
-        {"tcpi_segs_out", (int64_t)info->segments_sent},
-        {"tcpi_segs_in", (int64_t)info->segments_received},
-        {"tcpi_snd_wnd", info->snd_wnd},
-        {"tcpi_rcv_wnd", info->rcv_wnd},
-    };
-    size_t i;
+    struct tcp_info shown;
 
-    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        if (!strcmp(fields[i].name, name)) {
-            *value = fields[i].value;
-            return true;
-        }
-    }
-    return strncmp(name, "tcpi_", 5) != 0 && name_value(name, value);
+    if (strncmp(name, "tcpi_", 5) != 0)
+        return name_value(name, value);
+    linux_tcp_info_from(info, &shown);
+    if (linux_tcp_info_field(&shown, name, value))
+        return true;
+    *value = info->rcv_wnd; /* newer than the headers we may be built with */
+    return !strcmp(name, "tcpi_rcv_wnd");
 }
 
 /* Writes the snippet down for python3, where that is allowed. */

@@ -48,7 +48,7 @@ struct drill_fd *fd_find(struct run *run, int64_t number)
     return NULL;
 }
 
-struct drill_fd *fd_add(struct run *run, int64_t number, int socket)
+struct drill_fd *fd_add(struct run *run, int64_t number, int fd)
 {
     int i;
 
@@ -56,7 +56,7 @@ struct drill_fd *fd_add(struct run *run, int64_t number, int socket)
         return NULL;
     for (i = 0; i < RUN_FDS_MAX; i++) {
         if (!run->fds[i].used) {
-            run->fds[i] = (struct drill_fd){.used = true, .number = (int)number, .socket = socket};
+            run->fds[i] = (struct drill_fd){.used = true, .number = (int)number, .fd = fd};
             return &run->fds[i];
         }
     }

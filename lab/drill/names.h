@@ -10,7 +10,7 @@
 /* The value of a constant of the socket API or of tcp_info; false if the name is unknown. */
 bool name_value(const char *name, int64_t *value);
 
-/* "ECONNRESET" for a WEIR_E… or its negation; "errno N" in `text` (32 bytes) for a number without a
+/* "ECONNRESET" for an errno or its negation; "errno N" in `text` (32 bytes) for a number without a
  * name. */
 const char *error_name(int error, char *text);
 

@@ -40,24 +40,24 @@ struct drill_conn {
 struct drill_fd {
     bool used;
     int number; /* the script's */
-    int socket; /* the stack's */
-    bool nonblocking, listening;
+    int fd;     /* lab/linux's */
 };
+
+struct marshal;
 
 /* A call that has begun. */
 struct attempt {
     const struct event *event; /* NULL: none is pending */
     weir_time started, end;    /* `end`: when it must return */
     weir_time wake;            /* try again at this time at the latest */
-    size_t progress;           /* bytes taken so far */
-    bool begun;                /* connect was called */
+    struct marshal *call;      /* its arguments; NULL: not made yet */
 };
 
 /* What a call did. */
 struct outcome {
     bool would_block;
-    int64_t result; /* negative: -1, with `error` */
-    int error;      /* WEIR_E… or 0 */
+    int64_t result; /* -1: see `error` */
+    int error;      /* -errno or 0 */
     bool makes_fd;
     char text[160]; /* what else is wrong; empty: nothing */
 };
@@ -67,6 +67,7 @@ struct run {
     const struct drill_options *options;
     struct weir_hub *hub;
     struct weir_stack *stack;
+    struct linux_sockets *sockets;
     weir_time origin, now, base; /* start of the script; now; when the last event finished */
     weir_time tolerance;
     double tolerance_percent;
@@ -166,13 +167,12 @@ void run_finish_pending(struct run *run);
 /* sockets.c: one attempt at the call of `attempt`. False: nobody knows this call. */
 bool socket_call(struct run *run, struct attempt *attempt, struct outcome *outcome);
 bool socket_call_known(const char *name);
+/* Forgets a call that waits. */
+void socket_call_done(struct attempt *attempt);
+/* marshal.c: the number that a value means. */
 bool value_int(const struct value *value, int64_t *number);
 struct drill_fd *fd_find(struct run *run, int64_t number);
-struct drill_fd *fd_add(struct run *run, int64_t number, int socket);
-/* sockopts.c */
-void call_setsockopt(struct run *run, const struct call_line *call, struct outcome *outcome);
-void call_getsockopt(struct run *run, const struct call_line *call, struct outcome *outcome);
-bool sockopt_known(const char *name);
+struct drill_fd *fd_add(struct run *run, int64_t number, int fd);
 
 /* code.c */
 void run_code(struct run *run, const struct event *event);

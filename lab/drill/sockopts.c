@@ -1,132 +1,116 @@
 /* SPDX-License-Identifier: MIT */
 
-/* setsockopt and getsockopt: Linux's names and units to weir's options. */
+/* setsockopt and getsockopt in scripts.
+ *
+ *   setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0
+ *   setsockopt(3, SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8) = 0
+ *   setsockopt(3, SOL_TCP, TCP_CONGESTION, "reno", 4) = 0
+ *   getsockopt(4, SOL_TCP, TCP_MAXSEG, [1000], [4]) = 0
+ *
+ * The length is given to Linux as it stands, so that wrong ones can be tried. What is got is compared
+ * by what the script writes: a number with an int (or a byte, if one came), a string with the
+ * bytes up to the first 0, onoff and linger with the struct; `...` with nothing. The length that
+ * came back must be the one in the last argument. */
 
-#include <lab/drill/run.h>
+#include <lab/drill/marshal.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    enum weir_option option;
-    weir_time unit; /* of the script's number, in weir's */
-} table[] = {
-    {"SO_SNDBUF", WEIR_SO_SNDBUF, 1},
-    {"SO_RCVBUF", WEIR_SO_RCVBUF, 1},
-    {"SO_KEEPALIVE", WEIR_SO_KEEPALIVE, 1},
-    {"SO_REUSEADDR", WEIR_SO_REUSEADDR, 1},
-    {"TCP_NODELAY", WEIR_TCP_NODELAY, 1},
-    {"TCP_CORK", WEIR_TCP_CORK, 1},
-    {"TCP_MAXSEG", WEIR_TCP_MAXSEG, 1},
-    {"TCP_KEEPIDLE", WEIR_TCP_KEEPIDLE, WEIR_SECOND},
-    {"TCP_KEEPINTVL", WEIR_TCP_KEEPINTVL, WEIR_SECOND},
-    {"TCP_KEEPCNT", WEIR_TCP_KEEPCNT, 1},
-    {"TCP_USER_TIMEOUT", WEIR_TCP_USER_TIMEOUT, WEIR_MS},
-    {"IP_TTL", WEIR_IP_TTL, 1},
-    {"IP_TOS", WEIR_IP_TOS, 1},
+#define VALUE_BYTES 1024
+
+union option_value {
+    int number;
+    uint8_t byte;
+    struct linger linger;
+    char text[VALUE_BYTES];
 };
 
-#define ROWS (sizeof(table) / sizeof(table[0]))
-
-static size_t row_of(const char *name)
+/* Fills *to as the script says; false: the argument is NULL. */
+static bool make_value(struct marshal *call, const struct value *value, union option_value *to)
 {
-    size_t i;
+    int64_t number = 0, on = 0;
 
-    for (i = 0; i < ROWS; i++)
-        if (!strcmp(table[i].name, name))
-            break;
-    return i;
-}
-
-bool sockopt_known(const char *name)
-{
-    return row_of(name) < ROWS || !strcmp(name, "SO_LINGER") || !strcmp(name, "SO_ERROR");
-}
-
-/* {onoff=1, linger=0} as weir's number; false: that is not what stands there. */
-static bool linger_of(const struct value *value, int64_t *linger)
-{
-    const struct value *item;
-    int64_t on = 0, seconds = 0, *to;
-
-    if (!value || value->kind != VALUE_RECORD)
+    memset(to, 0, sizeof(*to));
+    if (!value || marshal_is_null(value))
         return false;
-    for (item = value->items; item; item = item->next) {
-        to = item->name && !strcmp(item->name, "onoff") ? &on : &seconds;
-        if (!value_int(item, to))
-            return false;
+    if (value->kind == VALUE_RECORD) {
+        if (!value_int(marshal_field(value, "onoff"), &on) ||
+            !value_int(marshal_field(value, "linger"), &number))
+            complain(call, "a linger is {onoff=N, linger=N}");
+        to->linger = (struct linger){.l_onoff = (int)on, .l_linger = (int)number};
+    } else if (value->kind == VALUE_STRING) {
+        memcpy(to->text, value->text, value->length < VALUE_BYTES ? value->length : VALUE_BYTES);
+    } else if (value_int(value, &number)) {
+        to->number = (int)number;
+    } else if (value->kind != VALUE_ELLIPSIS) {
+        complain(call, "the value is none that we know");
     }
-    *linger = on ? seconds * WEIR_SECOND : -1;
     return true;
 }
 
-/* fd, level, name, value. */
-static struct drill_fd *take(struct run *run, const struct call_line *call, const char **name,
-                             const struct value **value, struct outcome *outcome)
+long call_setsockopt(struct marshal *call)
 {
-    int64_t number = -1;
-    struct drill_fd *fd;
+    union option_value value;
+    bool has_value = make_value(call, marshal_arg(call, 3), &value);
+    int64_t length = marshal_int(call, 4, sizeof(int));
 
-    *outcome = (struct outcome){.result = -1};
-    if (call->arg_count != 5 || call->args->next->next->kind != VALUE_WORD) {
-        snprintf(outcome->text, sizeof(outcome->text), "expected five arguments and a name");
-        return NULL;
+    if (length > VALUE_BYTES) {
+        complain(call, "values have at most %d bytes here", VALUE_BYTES);
+        return -EINVAL;
     }
-    *name = call->args->next->next->text;
-    *value = call->args->next->next->next;
-    fd = value_int(call->args, &number) ? fd_find(run, number) : NULL;
-    if (!fd)
-        outcome->error = WEIR_EBADF;
-    return fd;
+    return linux_setsockopt(call->run->sockets, marshal_fd(call, 0), (int)marshal_int(call, 1, 0),
+                            (int)marshal_int(call, 2, 0), has_value ? &value : NULL,
+                            (socklen_t)length);
 }
 
-static void finish(struct outcome *outcome, int error)
+static void check_number(struct marshal *call, const struct value *wanted,
+                         const union option_value *got, socklen_t length)
 {
-    outcome->error = error;
-    outcome->result = error < 0 ? -1 : 0;
+    int found = length == sizeof(got->byte) ? got->byte : got->number;
+    int64_t number;
+
+    if (!value_int(wanted, &number))
+        complain(call, "the value is none that we know");
+    else if ((int)number != found)
+        complain(call, "the value is %d, expected %lld", found, (long long)number);
 }
 
-void call_setsockopt(struct run *run, const struct call_line *call, struct outcome *outcome)
+static void check_value(struct marshal *call, const struct value *wanted,
+                        const union option_value *got, socklen_t length)
 {
-    const struct value *value;
-    const char *name;
-    struct drill_fd *fd = take(run, call, &name, &value, outcome);
-    int64_t number = 0;
-    size_t row;
+    union option_value expected;
 
-    if (!fd)
+    if (!wanted || wanted->kind == VALUE_ELLIPSIS || marshal_is_null(wanted))
         return;
-    row = row_of(name);
-    if (!strcmp(name, "SO_LINGER") && linger_of(value, &number))
-        finish(outcome, weir_socket_set(run->stack, fd->socket, WEIR_SO_LINGER, number));
-    else if (!value_int(value, &number))
-        snprintf(outcome->text, sizeof(outcome->text), "the value of %s is no number", name);
-    else if (row < ROWS)
-        finish(outcome, weir_socket_set(run->stack, fd->socket, table[row].option,
-                                        number * table[row].unit));
-    else
-        finish(outcome, 0);
+    if (wanted->kind == VALUE_RECORD) {
+        make_value(call, wanted, &expected);
+        if (memcmp(&expected.linger, &got->linger, sizeof(got->linger)) != 0)
+            complain(call, "the value is {onoff=%d, linger=%d}", got->linger.l_onoff,
+                     got->linger.l_linger);
+    } else if (wanted->kind == VALUE_STRING) {
+        if (strlen(got->text) != wanted->length ||
+            memcmp(got->text, wanted->text, wanted->length) != 0)
+            complain(call, "the value is \"%.40s\"", got->text);
+    } else {
+        check_number(call, wanted, got, length);
+    }
 }
 
-void call_getsockopt(struct run *run, const struct call_line *call, struct outcome *outcome)
+long call_getsockopt(struct marshal *call)
 {
-    const struct value *value;
-    const char *name;
-    struct drill_fd *fd = take(run, call, &name, &value, outcome);
-    int64_t expected = 0, found = 0;
-    size_t row;
+    const struct value *wanted = marshal_arg(call, 3), *size = marshal_arg(call, 4);
+    int64_t given = marshal_int(call, 4, sizeof(int));
+    socklen_t length = (socklen_t)(given < VALUE_BYTES - 1 ? given : VALUE_BYTES - 1);
+    union option_value got;
+    long error;
 
-    if (!fd)
-        return;
-    row = row_of(name);
-    if (!strcmp(name, "SO_ERROR"))
-        found = -(int64_t)weir_socket_take_error(run->stack, fd->socket);
-    else if (row < ROWS)
-        finish(outcome, weir_socket_get(run->stack, fd->socket, table[row].option, &found));
-    if (row < ROWS)
-        found /= table[row].unit;
-    else
-        finish(outcome, 0);
-    if (outcome->error == 0 && (!value_int(value, &expected) || expected != found))
-        snprintf(outcome->text, sizeof(outcome->text), "%s is %lld, expected %lld", name,
-                 (long long)found, (long long)expected);
+    memset(&got, 0, sizeof(got));
+    error = linux_getsockopt(call->run->sockets, marshal_fd(call, 0), (int)marshal_int(call, 1, 0),
+                             (int)marshal_int(call, 2, 0), marshal_is_null(wanted) ? NULL : &got,
+                             marshal_is_null(size) ? NULL : &length);
+    if (error < 0)
+        return error;
+    check_value(call, wanted, &got, length);
+    if (size && size->kind != VALUE_ELLIPSIS && length != given)
+        complain(call, "the length is %u, expected %lld", length, (long long)given);
+    return error;
 }

@@ -55,13 +55,16 @@ bool world_create(struct run *run)
         run->config.seed[i] = (uint8_t)(run->options->seed >> (8 * i));
     run->hub = weir_hub_create(2, run->mtu, HUB_QUEUE);
     run->stack = run->hub ? weir_stack_create(&run->config) : NULL;
+    run->sockets = run->stack ? linux_create(run->stack, &run->linux_config) : NULL;
     run->queue_end = &run->queue;
     run->hash = 0xcbf29ce484222325u;
-    return run->stack && add_iface(run);
+    return run->sockets && add_iface(run);
 }
 
 void world_destroy(struct run *run)
 {
+    socket_call_done(&run->pending);
+    linux_destroy(run->sockets);
     weir_stack_destroy(run->stack);
     if (run->hub)
         weir_hub_destroy(run->hub);
@@ -115,7 +118,6 @@ static bool collect(struct run *run)
 
 void world_step(struct run *run)
 {
-    struct weir_event event;
     bool more;
 
     do {
@@ -123,8 +125,8 @@ void world_step(struct run *run)
         more = collect(run) || more;
         if (run->steps++ == RUN_STEPS_MAX)
             run_fail(run, NULL, "more than %u steps of the stack", RUN_STEPS_MAX);
-        while (weir_stack_next_event(run->stack, &event))
-            continue;
+        linux_set_now(run->sockets, run->now);
+        linux_step(run->sockets);
     } while (more && !run->ended);
     run_try_pending(run);
 }

@@ -122,8 +122,10 @@ static long shutdown_stream(struct linux_sockets *sockets, struct linux_file *fi
     if (stream.state == WEIR_STATE_CLOSED)
         return -ENOTCONN;
     if (stream.state == WEIR_STATE_SYN_SENT) {
-        file->phase = LINUX_UNCONNECTED;
-        return weir_socket_disconnect(sockets->stack, file->socket);
+        error = weir_socket_disconnect(sockets->stack, file->socket);
+        if (error == 0)
+            file->phase = LINUX_UNCONNECTED;
+        return error == WEIR_EOPNOTSUPP ? -ENOTCONN : error;
     }
     file->phase = LINUX_CONNECTED;
     error = weir_socket_shutdown(sockets->stack, file->socket, (enum weir_shutdown_how)how);

@@ -39,30 +39,30 @@ static const struct field fields[] = {
     FIELD(tcpi_state, true),
     FIELD(tcpi_ca_state, true),
     FIELD(tcpi_retransmits, true),
-    FIELD(tcpi_probes, true),
+    FIELD(tcpi_probes, false),
     FIELD(tcpi_backoff, true),
     FIELD(tcpi_options, true),
     FIELD(tcpi_rto, true),
     FIELD(tcpi_ato, false),
     FIELD(tcpi_snd_mss, true),
-    FIELD(tcpi_rcv_mss, true),
+    FIELD(tcpi_rcv_mss, false),
     FIELD(tcpi_unacked, true),
     FIELD(tcpi_sacked, true),
-    FIELD(tcpi_lost, true),
-    FIELD(tcpi_retrans, true),
+    FIELD(tcpi_lost, false),
+    FIELD(tcpi_retrans, false),
     FIELD(tcpi_fackets, true),
-    FIELD(tcpi_last_data_sent, true),
+    FIELD(tcpi_last_data_sent, false),
     FIELD(tcpi_last_ack_sent, true),
-    FIELD(tcpi_last_data_recv, true),
-    FIELD(tcpi_last_ack_recv, true),
-    FIELD(tcpi_pmtu, true),
+    FIELD(tcpi_last_data_recv, false),
+    FIELD(tcpi_last_ack_recv, false),
+    FIELD(tcpi_pmtu, false),
     FIELD(tcpi_rcv_ssthresh, false),
     FIELD(tcpi_rtt, true),
     FIELD(tcpi_rttvar, true),
     FIELD(tcpi_snd_ssthresh, true),
     FIELD(tcpi_snd_cwnd, true),
-    FIELD(tcpi_advmss, true),
-    FIELD(tcpi_reordering, true),
+    FIELD(tcpi_advmss, false),
+    FIELD(tcpi_reordering, false),
     FIELD(tcpi_rcv_rtt, false),
     FIELD(tcpi_rcv_space, false),
     FIELD(tcpi_total_retrans, true),
@@ -73,14 +73,14 @@ static const struct field fields[] = {
     FIELD(tcpi_segs_out, true),
     FIELD(tcpi_segs_in, true),
     FIELD(tcpi_notsent_bytes, true),
-    FIELD(tcpi_min_rtt, true),
+    FIELD(tcpi_min_rtt, false),
     FIELD(tcpi_data_segs_in, false),
     FIELD(tcpi_data_segs_out, false),
     FIELD(tcpi_delivery_rate, false),
-    FIELD(tcpi_busy_time, true),
-    FIELD(tcpi_rwnd_limited, true),
-    FIELD(tcpi_sndbuf_limited, true),
-    FIELD(tcpi_delivered, true),
+    FIELD(tcpi_busy_time, false),
+    FIELD(tcpi_rwnd_limited, false),
+    FIELD(tcpi_sndbuf_limited, false),
+    FIELD(tcpi_delivered, false),
     FIELD(tcpi_delivered_ce, true),
     FIELD(tcpi_bytes_sent, true),
     FIELD(tcpi_bytes_retrans, true),
@@ -203,21 +203,24 @@ static void fill_counts(const struct weir_tcp_info *from, struct tcp_info *to)
     to->tcpi_segs_in = (uint32_t)from->segments_received;
 }
 
+void linux_tcp_info_from(const struct weir_tcp_info *from, struct tcp_info *to)
+{
+    memset(to, 0, sizeof(*to));
+    fill_state(from, to);
+    fill_times(from, to);
+    fill_counts(from, to);
+    to->tcpi_notsent_bytes = linux_unsent(from);
+}
+
 long linux_tcp_info(const struct linux_sockets *sockets, const struct linux_file *file, void *value,
                     socklen_t *length)
 {
     struct weir_tcp_info from;
     struct tcp_info info;
-    struct linux_stream stream;
 
-    memset(&info, 0, sizeof(info));
     if (weir_tcp_info_get(sockets->stack, file->socket, sockets->now, &from) < 0)
         from = (struct weir_tcp_info){.state = WEIR_STATE_CLOSED};
-    linux_stream_state(sockets, file, &stream);
-    fill_state(&from, &info);
-    fill_times(&from, &info);
-    fill_counts(&from, &info);
-    info.tcpi_notsent_bytes = stream.unsent;
+    linux_tcp_info_from(&from, &info);
     return linux_put_value(&info, sizeof(info), value, length);
 }
 

@@ -7,10 +7,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/inspect.h>
 
 #define LINUX_MEMINFO_WORDS 9
 
 struct tcp_info; /* <linux/tcp.h> */
+
+/* What Linux would say of a connection. */
+void linux_tcp_info_from(const struct weir_tcp_info *from, struct tcp_info *to);
 
 /* The `index`-th name of struct tcp_info ("tcpi_state"), in its order; NULL: no more. */
 const char *linux_tcp_info_name(size_t index);

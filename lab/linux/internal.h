@@ -120,6 +120,9 @@ struct linux_stream {
 void linux_stream_state(const struct linux_sockets *sockets, const struct linux_file *file,
                         struct linux_stream *stream);
 
+/* Bytes that wait to be sent for the first time. */
+uint32_t linux_unsent(const struct weir_tcp_info *info);
+
 /* Linux's rule for POLLOUT: a third of the buffer is free, and little is unsent. */
 bool linux_has_room(const struct linux_file *file, const struct linux_stream *stream);
 

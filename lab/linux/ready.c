@@ -27,7 +27,7 @@ static bool peer_has_closed(enum weir_tcp_state state)
            state == WEIR_STATE_CLOSING || state == WEIR_STATE_TIME_WAIT;
 }
 
-static uint32_t unsent_of(const struct weir_tcp_info *info)
+uint32_t linux_unsent(const struct weir_tcp_info *info)
 {
     uint32_t flight = info->snd_nxt - info->snd_una;
 
@@ -51,7 +51,7 @@ void linux_stream_state(const struct linux_sockets *sockets, const struct linux_
     stream->peer_closed = file->fin_seen || peer_has_closed(info.state);
     stream->readable = info.receive_queued;
     stream->queued = info.send_queued;
-    stream->unsent = unsent_of(&info);
+    stream->unsent = linux_unsent(&info);
     stream->room = (uint64_t)buffer > info.send_queued ? (uint32_t)buffer - info.send_queued : 0;
 }
 
