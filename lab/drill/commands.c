@@ -18,6 +18,7 @@
  * defaults.sh, wherever it lies, stands for the standard settings of the test-suite of Linux: `defaults`
  * below. So a script sees the same whether or not the file is there. */
 
+#include <assert.h>
 #include <lab/drill/run.h>
 #include <lab/drill/words.h>
 #include <math.h>
@@ -117,6 +118,7 @@ static void do_sysctl(struct effect *effect, const struct words *words)
         const char *word = words->word[i];
         const char *next = i + 1 < words->count ? words->word[i + 1] : NULL;
 
+        assert(word);
         if (*word == '-' && word[1] && strspn(word + 1, "qwne") == strlen(word + 1))
             continue;
         if (strchr(word, '=')) {
@@ -283,8 +285,6 @@ static void try_commands(const struct run *run, const char *text, struct effect 
 }
 
 /* ---- A real shell, if that is allowed ---- */
-
-extern char **environ;
 
 /* environ with PACKETDRILL_PID; the caller frees it. */
 static char **shell_environment(char *own)

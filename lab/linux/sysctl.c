@@ -189,8 +189,7 @@ static void read_values(const char *text, struct values *values)
 {
     const char *at = text + strspn(text, " \t\n");
 
-    values->text = at;
-    values->count = 0;
+    *values = (struct values){.text = at};
     while (*at) {
         char *end;
         long long number;
@@ -336,10 +335,8 @@ static enum linux_sysctl_result set_special(const struct target *to, const char 
         return set_congestion_control(tcp, values->text);
     if (!strcmp(name, "tcp_challenge_ack_limit"))
         return set_number(&tcp->challenge_acks_per_second, values, 0, INT32_MAX);
-    if (!strcmp(name, "tcp_notsent_lowat")) /* the socket option is what scripts look at */
-        return values->count == 1 && (uint32_t)values->numbers[0] == UINT32_MAX
-                   ? LINUX_SYSCTL_NO_MATTER
-                   : LINUX_SYSCTL_MISSING;
+    if (!strcmp(name, "tcp_notsent_lowat"))
+        return set_number(&tcp->notsent_lowat, values, 1, UINT32_MAX);
     if (!strcmp(name, "tcp_syncookies"))
         return without(values, 1);
     if (!strcmp(name, "tcp_workaround_signed_windows"))

@@ -70,6 +70,8 @@ static const struct {
     {"net.ipv4.tcp_min_snd_mss", "200", FIELD(mss_min), 200},
     {"net.ipv4.tcp_workaround_signed_windows", "1", FIELD(window_max), 32767},
     {"net.ipv4.tcp_challenge_ack_limit", "7", FIELD(challenge_acks_per_second), 7},
+    {"net.ipv4.tcp_notsent_lowat", "16384", FIELD(notsent_lowat), 16384},
+    {"net.ipv4.tcp_notsent_lowat", "4294967295", FIELD(notsent_lowat), UINT32_MAX},
     {"net.ipv4.ip_default_ttl", "33", FIELD(ttl), 33},
 };
 
@@ -93,8 +95,7 @@ static const struct {
     {LINUX_SYSCTL_MISSING, "net.ipv4.tcp_shrink_window", "1"},
     {LINUX_SYSCTL_MISSING, "net.ipv4.tcp_syncookies", "2"},
     {LINUX_SYSCTL_NO_MATTER, "net.ipv4.tcp_syncookies", "1"},
-    {LINUX_SYSCTL_MISSING, "net.ipv4.tcp_notsent_lowat", "16384"},
-    {LINUX_SYSCTL_NO_MATTER, "net.ipv4.tcp_notsent_lowat", "4294967295"},
+    {LINUX_SYSCTL_WRONG_VALUE, "net.ipv4.tcp_notsent_lowat", "0"},
     {LINUX_SYSCTL_NO_MATTER, "net.ipv4.conf.all.rp_filter", "0"},
     {LINUX_SYSCTL_NO_MATTER, "net.core.somaxconn", "4096"},
     {LINUX_SYSCTL_NO_MATTER, "net.core.rmem_default", "4096"},
