@@ -81,7 +81,7 @@ static int table_fcntl(void *userdata, int fd, int command, ...)
     va_list arguments;
 
     va_start(arguments, command);
-    call.argument = va_arg(arguments, long);
+    call.argument = va_arg(arguments, int); /* what F_SETFL takes; absent ones are not looked at */
     va_end(arguments);
     return (int)call_make(userdata, &call);
 }
