@@ -17,10 +17,11 @@ enum drill_verdict {
 struct drill_options {
     enum weir_profile profile;
     uint64_t seed;
-    bool lenient;     /* packets after the last outbound line are nobody's business */
-    bool allow_shell; /* commands that are not understood are handed to sh(1) */
-    bool allow_code;  /* code that the evaluator cannot read is handed to python3 */
-    const char *pcap; /* folder for a capture of each script; NULL: none */
+    bool lenient;       /* packets after the last outbound line are nobody's business */
+    bool allow_shell;   /* commands that are not understood are handed to sh(1) */
+    bool allow_code;    /* code that the evaluator cannot read is handed to python3 */
+    unsigned steps_max; /* of the stack in one script, then it fails; 0: RUN_STEPS_MAX */
+    const char *pcap;   /* folder for a capture of each script; NULL: none */
     const struct define *defines;
     size_t define_count;
 };

@@ -122,9 +122,20 @@ static void parse_one(struct lexer *lexer, struct tcp_option *option)
     }
 }
 
+/* Options are gathered here, and only as many as there are kept. */
+static void keep_options(struct lexer *lexer, struct packet_line *packet,
+                         const struct tcp_option *options)
+{
+    struct tcp_option *kept = get(lexer, packet->option_count * sizeof(*kept));
+
+    if (kept)
+        memcpy(kept, options, packet->option_count * sizeof(*kept));
+    packet->options = kept;
+}
+
 void parse_tcp_options(struct lexer *lexer, struct packet_line *packet)
 {
-    struct tcp_option *options;
+    struct tcp_option options[TCP_OPTIONS_MAX] = {{.kind = OPTION_EOL}};
     struct token token;
 
     lex_next(lexer, &token);
@@ -136,9 +147,7 @@ void parse_tcp_options(struct lexer *lexer, struct packet_line *packet)
         return;
     }
     lex_rewind(lexer, &token);
-    options = get(lexer, TCP_OPTIONS_MAX * sizeof(*options));
-    packet->options = options;
-    if (!options || accept_sign(lexer, '>'))
+    if (accept_sign(lexer, '>'))
         return;
     do {
         if (packet->option_count == TCP_OPTIONS_MAX)
@@ -148,4 +157,5 @@ void parse_tcp_options(struct lexer *lexer, struct packet_line *packet)
         parse_one(lexer, &options[packet->option_count++]);
     } while (accept_sign(lexer, ','));
     expect_sign(lexer, '>', "or `,` after a TCP option");
+    keep_options(lexer, packet, options);
 }

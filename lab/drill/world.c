@@ -118,13 +118,14 @@ static bool collect(struct run *run)
 
 void world_step(struct run *run)
 {
+    unsigned steps_max = run->options->steps_max ? run->options->steps_max : RUN_STEPS_MAX;
     bool more;
 
     do {
         more = weir_stack_poll(run->stack, run->now, 0);
         more = collect(run) || more;
-        if (run->steps++ == RUN_STEPS_MAX)
-            run_fail(run, NULL, "more than %u steps of the stack", RUN_STEPS_MAX);
+        if (run->steps++ == steps_max)
+            run_fail(run, NULL, "more than %u steps of the stack", steps_max);
         linux_set_now(run->sockets, run->now);
         linux_step(run->sockets);
     } while (more && !run->ended);

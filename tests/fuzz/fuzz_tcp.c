@@ -77,7 +77,7 @@ static void mutated_segment(struct world *world)
         segment.urgent = read_u16(&world->in);
     if (how & 0x80)
         segment.port_offset = read_u8(&world->in) & 1;
-    world_inject(world, &segment);
+    fuzz_world_inject(world, &segment);
 }
 
 /* What an ordinary peer would say: acknowledges all, brings the next data. */
@@ -94,7 +94,7 @@ static void polite_segment(struct world *world)
         segment.flags |= WEIR_TCP_FIN;
     if (how & 0x40)
         segment.ack -= 1;
-    world_inject(world, &segment);
+    fuzz_world_inject(world, &segment);
 }
 
 static void raw_bytes(struct world *world)
@@ -125,7 +125,7 @@ static void icmp_error(struct world *world)
     packet.payload_length = world->last_length;
     if (how & 0x10 && packet.payload_length >= 28)
         bytes[24 + how % 4] ^= read_u8(&world->in);
-    world_send_packet(world, &packet);
+    fuzz_world_send_packet(world, &packet);
 }
 
 /* ---- The application's side ----------------------------------------------------------------------- */
@@ -229,9 +229,9 @@ static void pass_time(struct world *world)
     weir_time deadline = weir_stack_deadline(world->stack);
 
     if (how & 0x80 && deadline != WEIR_NEVER)
-        world_pass_time(world, deadline - world->now);
+        fuzz_world_pass_time(world, deadline - world->now);
     else
-        world_pass_time(world, pauses[how & 15]);
+        fuzz_world_pass_time(world, pauses[how & 15]);
 }
 
 /* ---- The conversation ----------------------------------------------------------------------------- */
@@ -281,7 +281,7 @@ static void step(struct world *world)
         open_or_choose(world);
         break;
     }
-    world_settle(world);
+    fuzz_world_settle(world);
 }
 
 /* The peer's next segment in the handshake and the closing sequence. */
@@ -294,8 +294,8 @@ static void say(struct world *world, uint8_t flags, uint32_t length, int32_t ack
                               .window = 65535,
                               .options = flags & WEIR_TCP_SYN ? 1 : 0};
 
-    world_inject(world, &segment);
-    world_settle(world);
+    fuzz_world_inject(world, &segment);
+    fuzz_world_settle(world);
 }
 
 static void establish(struct world *world, bool is_active)
@@ -304,11 +304,11 @@ static void establish(struct world *world, bool is_active)
         app_connect(world);
     else
         app_listen(world);
-    world_settle(world);
+    fuzz_world_settle(world);
     say(world, is_active ? WEIR_TCP_SYN | WEIR_TCP_ACK : WEIR_TCP_SYN, 0, 0);
     if (!is_active)
         say(world, WEIR_TCP_ACK, 0, 0);
-    world_settle(world);
+    fuzz_world_settle(world);
     app_send(world, 3000, 0);
     say(world, WEIR_TCP_ACK | WEIR_TCP_PSH, 700, 0);
 }
@@ -320,7 +320,7 @@ static void begin(struct world *world, unsigned state, bool is_active)
 
     if (state == WEIR_STATE_SYN_SENT || (state == WEIR_STATE_SYN_RECEIVED && is_active)) {
         app_connect(world);
-        world_settle(world);
+        fuzz_world_settle(world);
     } else if (state <= WEIR_STATE_SYN_RECEIVED) {
         app_listen(world);
     } else {
@@ -337,7 +337,7 @@ static void begin(struct world *world, unsigned state, bool is_active)
     app_receive(world, 5000);
     say(world, WEIR_TCP_ACK, 0, 0);
     shut(world, 1u << 2);
-    world_settle(world);
+    fuzz_world_settle(world);
     if (state == WEIR_STATE_FIN_WAIT_2 || state == WEIR_STATE_TIME_WAIT)
         say(world, WEIR_TCP_ACK, 0, 0);
     if (state == WEIR_STATE_TIME_WAIT)
@@ -352,13 +352,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world world = {.in = {.data = data, .left = size}, .now = WEIR_SECOND};
     uint8_t state = read_u8(&world.in), options = read_u8(&world.in);
 
-    world_create(&world, options);
+    fuzz_world_create(&world, options);
     world.heard_ack = isns[read_u8(&world.in) & 3];
     begin(&world, (unsigned)(state & 15) % WEIR_STATE_COUNT, state & 16);
     while (world.in.left)
         step(&world);
-    world_clean_up(&world);
-    world_transfer(&world);
-    world_destroy(&world);
+    fuzz_world_clean_up(&world);
+    fuzz_world_transfer(&world);
+    fuzz_world_destroy(&world);
     return 0;
 }

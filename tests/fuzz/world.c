@@ -46,7 +46,7 @@ static void add_iface(struct weir_stack *stack, struct weir_link *link, struct w
     must(weir_stack_add_iface(stack, "if0", link, &addr, &prefix, false));
 }
 
-void world_create(struct world *world, uint8_t options)
+void fuzz_world_create(struct world *world, uint8_t options)
 {
     static const size_t budgets[4] = {0, 0, 512u << 10, 160u << 10};
     struct weir_stack_config config;
@@ -77,7 +77,7 @@ void world_create(struct world *world, uint8_t options)
     world->peer_port = 40000;
 }
 
-void world_destroy(struct world *world)
+void fuzz_world_destroy(struct world *world)
 {
     weir_stack_destroy(world->stack);
     FUZZ_CHECK(world->ledger.blocks == 0, "%zu blocks leak", world->ledger.blocks);
@@ -152,7 +152,7 @@ static void deliver_batch(struct world *world)
     world->batch_count = 0;
 }
 
-void world_send_packet(struct world *world, const struct weir_packet *packet)
+void fuzz_world_send_packet(struct world *world, const struct weir_packet *packet)
 {
     struct weir_frame *frame;
     uint8_t bytes[2 * WORLD_MTU];
@@ -168,7 +168,7 @@ void world_send_packet(struct world *world, const struct weir_packet *packet)
     frame->l2 = WEIR_L2_IP;
 }
 
-void world_inject(struct world *world, const struct segment *segment)
+void fuzz_world_inject(struct world *world, const struct segment *segment)
 {
     static const uint8_t options[4][8] = {
         {0}, {2, 4, 0x05, 0xb4}, {2, 4, 0, 100}, {1, 3, 3, 7, 4, 2, 8, 1}};
@@ -196,7 +196,7 @@ void world_inject(struct world *world, const struct segment *segment)
 
     for (i = 0; i < segment->length; i++)
         data[i] = stream_byte(first + i);
-    world_send_packet(world, &packet);
+    fuzz_world_send_packet(world, &packet);
     if (!segment->waits)
         deliver_batch(world);
 }
@@ -270,7 +270,7 @@ static void check_rest(const struct world *world)
                "urgent");
 }
 
-void world_settle(struct world *world)
+void fuzz_world_settle(struct world *world)
 {
     bool again = true;
     unsigned rounds;
@@ -285,18 +285,18 @@ void world_settle(struct world *world)
     check_rest(world);
 }
 
-void world_pass_time(struct world *world, weir_time duration)
+void fuzz_world_pass_time(struct world *world, weir_time duration)
 {
     weir_time target = world->now + duration;
     unsigned steps;
 
-    world_settle(world);
+    fuzz_world_settle(world);
     for (steps = 0; weir_stack_deadline(world->stack) <= target && steps < DEADLINES; steps++) {
         world->now = weir_stack_deadline(world->stack);
-        world_settle(world);
+        fuzz_world_settle(world);
     }
     world->now = target;
-    world_settle(world);
+    fuzz_world_settle(world);
 }
 
 /* ---- Applications --------------------------------------------------------------------------------- */
@@ -377,7 +377,7 @@ void app_receive(struct world *world, uint32_t length)
 
 /* ---- The end -------------------------------------------------------------------------------------- */
 
-void world_clean_up(struct world *world)
+void fuzz_world_clean_up(struct world *world)
 {
     struct weir_budget_row row;
     unsigned i;
@@ -391,8 +391,8 @@ void world_clean_up(struct world *world)
             must(weir_socket_abort(world->stack, world->apps[i].socket));
         world->apps[i].socket = -1;
     }
-    world_pass_time(world, 600 * WEIR_SECOND);
-    world_pass_time(world, 7200 * WEIR_SECOND);
+    fuzz_world_pass_time(world, 600 * WEIR_SECOND);
+    fuzz_world_pass_time(world, 7200 * WEIR_SECOND);
     weir_inspect_budget(world->stack, &row);
     FUZZ_CHECK(!row.sockets && !row.connections && !row.half_open && !row.time_wait,
                "%u sockets, %u connections, %u half-open, %u in TIME-WAIT are left", row.sockets,
@@ -479,7 +479,7 @@ static void transfer(struct world *world, struct weir_stack *from, int sender,
     }
 }
 
-void world_transfer(struct world *world)
+void fuzz_world_transfer(struct world *world)
 {
     const struct weir_endpoint local = {.addr = weir_addr_any4(), .port = 7777};
     const struct weir_endpoint remote = {.addr = our_addr(), .port = 7777};

@@ -62,22 +62,22 @@ struct segment {
 struct weir_addr our_addr(void);
 struct weir_addr peer_addr(void);
 
-void world_create(struct world *world, uint8_t options);
-void world_destroy(struct world *world);
+void fuzz_world_create(struct world *world, uint8_t options);
+void fuzz_world_destroy(struct world *world);
 
 /* The peer sends this. */
-void world_inject(struct world *world, const struct segment *segment);
-void world_send_packet(struct world *world, const struct weir_packet *packet);
+void fuzz_world_inject(struct world *world, const struct segment *segment);
+void fuzz_world_send_packet(struct world *world, const struct weir_packet *packet);
 
 /* Delivers what waits, polls until there is rest, and checks. */
-void world_settle(struct world *world);
-void world_pass_time(struct world *world, weir_time duration);
+void fuzz_world_settle(struct world *world);
+void fuzz_world_pass_time(struct world *world, weir_time duration);
 
 /* Aborts everything and lets ten minutes pass: nothing may be left. */
-void world_clean_up(struct world *world);
+void fuzz_world_clean_up(struct world *world);
 
 /* An ordinary transfer each way between the stack and a new one. */
-void world_transfer(struct world *world);
+void fuzz_world_transfer(struct world *world);
 
 /* The current application. Nothing of it may be opened yet for connect and listen. */
 void app_connect(struct world *world);
