@@ -65,7 +65,7 @@ static const struct {
     {"extra",     GOT_DATA,                      "RFC 9293 3.8.6.2.1 [MUST-38], 3.7.4 [SHLD-7]: when data may leave"},
 
     {"missing",   WANT_ICMP,                     "RFC 1122 3.2.2: which ICMP messages a host answers with"},
-    {"missing",   WANT_RST | IN_CLOSED,          "RFC 9293 3.10.7.1 [U-7]: what belongs to no connection is answered by a RST"},
+    {"missing",   WANT_RST | IN_CLOSED,          "RFC 9293 3.10.7.1, 3.10.7.4 [U-7, U-11]: what belongs to no connection, or acknowledges nothing of a half-open one, is reset"},
     {"missing",   WANT_RST | IN_SYN_SENT,        "RFC 9293 3.10.7.3 [U-9]: an ACK of what was never sent is reset"},
     {"missing",   WANT_RST | IN_SYN_RECEIVED,    "RFC 9293 3.10.7.4 [U-11]: a wrong ACK in SYN-RECEIVED is reset"},
     {"missing",   WANT_RST,                      "RFC 9293 3.6.1 [SHLD-3], 3.10.5 [U-29]: when a connection is aborted by a RST"},
