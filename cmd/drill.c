@@ -10,6 +10,7 @@
 #include <cmd/verbs.h>
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <lab/drill/drill.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -31,7 +32,7 @@ struct job {
     size_t file_count;
     struct drill_result *results;
     atomic_size_t next;
-    bool tap, too_many, unreadable;
+    bool tap, hash, too_many, unreadable;
     const char *junit;
     int jobs;
 };
@@ -46,6 +47,7 @@ static const char usage_text[] =
     "  --tap          one TAP line a script\n"
     "  --junit FILE   and a JUnit report\n"
     "  --jobs N       run N scripts at a time\n"
+    "  --hash         tell a number that stands for all packets of a script and their times\n"
     "  --lenient      packets after the last expected one are no failure\n"
     "  -D NAME=VALUE  replace the word NAME in scripts\n"
     "status: 0 all passed, 1 one failed, 2 wrong usage or an unreadable file, 3 some were skipped\n";
@@ -171,6 +173,7 @@ static bool parse_flag(struct job *job, const char *name)
         bool *flag;
     } flags[] = {
         {"--tap", &job->tap},
+        {"--hash", &job->hash},
         {"--lenient", &job->options.lenient},
         {"--allow-code", &job->options.allow_code},
         {"--allow-shell", &job->options.allow_shell},
@@ -347,6 +350,8 @@ static int tell(const struct job *job)
             print_tap(job, i);
         else
             print_plain(job, i);
+        if (job->hash)
+            printf("# trace %016" PRIx64 "\n", job->results[i].trace_hash);
     }
     printf("%s%zu passed, %zu failed, %zu skipped\n", job->tap ? "# " : "",
            count(job, DRILL_PASSED), count(job, DRILL_FAILED) + count(job, DRILL_BROKEN),

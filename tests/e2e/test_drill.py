@@ -143,3 +143,12 @@ def test_allow_code(write):
     outcome = drill("--allow-code", folder)
     assert outcome.returncode == 1
     assert "AssertionError: why" in outcome.stdout
+
+
+def test_the_same_packets_again():
+    scripts = pathlib.Path(__file__).parent.parent / "script"
+    first, again = (drill("--hash", "--jobs", jobs, "--profile", "default", scripts).stdout
+                    for jobs in (1, 2))
+    assert first == again
+    assert "# trace " in first
+    assert drill("--hash", "--seed", 9, "--profile", "default", scripts).stdout != first
