@@ -195,8 +195,8 @@ class Conn:
     def enter(self, state):
         self.state = state
         self.states.append(state)
-        if state in ("CLOSED", "DEAD"):
-            self.timers = dict.fromkeys(self.timers, NEVER)
+        if state in ("CLOSED", "DEAD"):  # what has arrived is still read
+            self.timers = dict.fromkeys(self.timers, NEVER) | {"read": self.timers["read"]}
 
     def diff(self, left, right):
         if not self.quirks.modular:
@@ -324,6 +324,8 @@ class Conn:
         was_closed = self.window() < 2 * max(self.quirks.cuts)
         self.received += self.unread
         self.unread.clear()
+        if self.state in ("CLOSED", "DEAD"):
+            return
         if was_closed and self.quirks.window_updates:
             self.send_ack()
         if (self.closes == "eof" and self.has_fin) or \
