@@ -298,7 +298,7 @@ void marshal_message(struct marshal *call, const struct value *record, bool send
 
 void check_buffer(struct marshal *call, const struct value *value, const void *bytes, long got)
 {
-    if (got < 0 || !value || value->kind != VALUE_STRING)
+    if (got <= 0 || !value || value->kind != VALUE_STRING)
         return;
     if ((size_t)got != value->length || memcmp(value->text, bytes, value->length) != 0)
         complain(call, "read %ld bytes other than expected", got);

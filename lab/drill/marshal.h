@@ -59,7 +59,7 @@ void *marshal_buffer(struct marshal *call, const struct value *value, int64_t si
 void marshal_parts(struct marshal *call, const struct value *list, bool sending);
 void marshal_message(struct marshal *call, const struct value *record, bool sending);
 
-/* After receiving `got` bytes: strings that the script gave as buffers are compared. */
+/* After receiving `got` bytes: strings that the script gave as buffers are compared, if got > 0. */
 void check_buffer(struct marshal *call, const struct value *value, const void *bytes, long got);
 void check_addr(struct marshal *call, const struct value *record);
 void check_parts(struct marshal *call, const struct value *list, long got);

@@ -67,8 +67,8 @@ static const struct {
      700000},
     {DRILL_BROKEN, "/*", "a", "", "no end", 1000000},
     {DRILL_BROKEN, "0 `", "a", "", "no end", 1000000},
-    {DRILL_FAILED, OPEN "+0 write(4, ..., " BIG ") = 1", "", "", "the call returned", 1},
-    {DRILL_FAILED, OPEN "+0 read(4, ..., " BIG ") = 1", "", "", "the call ", 1},
+    {DRILL_FAILED, OPEN "+0 write(4, ..., " BIG ") = 1", "", "", "0..67108864 bytes", 1},
+    {DRILL_FAILED, OPEN "+0 read(4, ..., " BIG ") = 1", "", "", "0..67108864 bytes", 1},
 };
 
 static char *build(size_t i, size_t *length)

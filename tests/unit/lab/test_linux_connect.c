@@ -128,6 +128,7 @@ static void test_disconnect(void **state)
     assert_int_equal(linux_connect(world.sides[0], fds[0], &nobody, sizeof(nobody), &wait), 0);
     world_settle(&world);
     assert_int_equal(world_get(&world, 1, fds[1], SOL_SOCKET, SO_ERROR), ECONNRESET);
+    assert_int_equal(world_send(&world, 0, fds[0], "x", 1, 0), -ECONNRESET);
     assert_int_equal(world_send(&world, 0, fds[0], "x", 1, 0), -EPIPE);
     assert_int_equal(world_recv(&world, 0, fds[0], (char[1]){0}, 1, 0), -ENOTCONN);
     world_listen(&world, 1, 82);

@@ -142,7 +142,7 @@ static void test_waitall(void **state)
         assert_int_equal(
             linux_recvfrom(world.sides[1], fds[1], bytes, 6, MSG_WAITALL, NULL, NULL, &wait),
             LINUX_WAIT);
-        world_send(&world, 0, fds[0], "abcdefghi" + 2 * i, 2, 0);
+        world_send(&world, 0, fds[0], &"abcdefghi"[2 * i], 2, 0);
         world_settle(&world);
     }
     assert_int_equal(
