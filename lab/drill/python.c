@@ -27,8 +27,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 static const char *const fields[] = {
     "state",
     "ca_state",

@@ -19,8 +19,14 @@
 static void run_event(struct run *run, const struct event *event)
 {
     weir_time from = event->time == TIME_ABSOLUTE ? run->origin : run->base;
-    weir_time at = from + event->at, until = from + event->until;
+    weir_time at, until;
 
+    if (from - run->origin > RUN_SECONDS_MAX * WEIR_SECOND) {
+        run_fail(run, NULL, "more than %d s have passed", RUN_SECONDS_MAX);
+        return;
+    }
+    at = from + event->at;
+    until = from + event->until;
     if (event->kind == EVENT_CALL)
         run_finish_pending(run);
     if (event->kind == EVENT_PACKET && !event->packet->inbound) {

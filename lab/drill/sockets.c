@@ -192,7 +192,7 @@ static long call_ioctl(struct marshal *call)
 static long call_pipe(struct marshal *call)
 {
     const struct value *list = marshal_arg(call, 0);
-    int fds[2];
+    int fds[2] = {-1, -1};
     long error = linux_pipe(call->run->sockets, marshal_is_null(list) ? NULL : fds);
 
     if (error < 0)

@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <lab/linux/linux.h>
 #include <netinet/in.h>
-int weir_socket_disconnect(struct weir_stack *stack, int socket);
+#include <weir/socket.h>
 
 #define LINUX_FDS_MAX (1 << 16)
 #define LINUX_FIRST_FD 3

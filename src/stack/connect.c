@@ -121,7 +121,7 @@ static int check_connect(struct weir_stack *stack, struct socket *socket, bool *
     if (socket->conn && (socket->conn->tcp.state == WEIR_STATE_SYN_SENT ||
                          socket->conn->tcp.state == WEIR_STATE_SYN_RECEIVED))
         return WEIR_EALREADY;
-    if (socket->is_connecting)
+    if (socket->conn && socket->is_connecting)
         return connect_outcome(stack, socket);
     if (socket->conn || socket->is_connected || socket->is_listening)
         return WEIR_EISCONN;

@@ -162,10 +162,10 @@ int weir_inspect_socket(const struct weir_stack *stack, int from, struct weir_so
     row->listener = socket->listener ? socket->listener->number : -1;
     row->tag = socket->tag;
     row->local.addr = weir_addr_any4();
+    row->remote.addr = weir_addr_any4();
     if (socket->binding)
         row->local = socket->binding->local;
-    row->remote.addr = weir_addr_any4();
-    if (socket->kind != WEIR_TCP && socket->is_connected)
+    if (socket->binding && socket->kind != WEIR_TCP && socket->is_connected)
         row->remote = (struct weir_endpoint){socket->binding->peer, socket->binding->peer_port};
     if (socket->conn)
         key = &socket->conn->flow.key;

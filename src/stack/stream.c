@@ -114,7 +114,7 @@ long weir_socket_send(struct weir_stack *stack, int number, const void *data, si
 {
     const uint8_t *from = data;
     size_t sent = 0;
-    struct weir_span span;
+    struct weir_span span = {0};
     long lent = 0;
 
     do {
@@ -180,7 +180,7 @@ long stream_recv(struct weir_stack *stack, int number, const struct weir_span *t
                  int flags)
 {
     bool is_peek = (flags & WEIR_MSG_PEEK) != 0;
-    struct weir_const_span span;
+    struct weir_const_span span = {0};
     size_t got = 0;
     long lent = 0;
 

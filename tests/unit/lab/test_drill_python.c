@@ -95,8 +95,7 @@ static const struct {
     {true, DRILL_FAILED, START "%{ assert tcpi_state / 2.0 == 3.0, 'no' }%", "AssertionError: no"},
     {true, DRILL_PASSED, START "%{ x = 1 }%\n+1 %{ assert x / 4.0 == 0.25; y = 2 }%", NULL},
     {true, DRILL_FAILED, START "%{ assert 0.0 }%\n+1 %{ assert 1 == 2 }%", "assert 1 == 2 (1, 2)"},
-    {true, DRILL_SKIPPED, START "%{ assert tcpi_rcv_space / 2.0 }%",
-     "the variable tcpi_rcv_space"},
+    {true, DRILL_SKIPPED, START "%{ assert tcpi_rcv_space / 2.0 }%", "the variable tcpi_rcv_space"},
     {true, DRILL_FAILED, START "%{ assert nobody.x }%", "NameError: name 'nobody'"},
 };
 
