@@ -24,6 +24,9 @@ demo: all ## a file over real processes and bad links, with proof
 	@scripts/demo
 
 bench: all ## the benchmarks, and build/bench.json; ONLY=NAME runs one row
+	@scripts/install-deps peers || echo "going on without the peers that are missing"
+	@$(configure) build
+	@cmake --build build --target peers
 	@scripts/bench build $(ONLY)
 
 asan tsan debug: ## the tests in out/<preset>/: sanitizers, or without optimisation
