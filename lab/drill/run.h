@@ -16,8 +16,8 @@
 #define RUN_FDS_MAX 256
 #define RUN_CONNS_MAX 256
 #define RUN_SECONDS_MAX 100000000 /* a script lasts at most this long, in virtual time */
-#define RUN_STEPS_MAX 1000000u  /* polls of the stack in one script */
-#define RUN_PACKETS_MAX 200000u /* packets that nobody has looked at yet */
+#define RUN_STEPS_MAX 1000000u    /* polls of the stack in one script */
+#define RUN_PACKETS_MAX 200000u   /* packets that nobody has looked at yet */
 
 /* A packet that the stack sent. */
 struct seen {
