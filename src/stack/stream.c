@@ -10,6 +10,7 @@
  * The error that ended a connection is told once, by whichever call comes first. After that a reader
  * finds the end of the stream and a writer a broken pipe. */
 
+#include <assert.h>
 #include <base/bytes.h>
 #include <stack/stack.h>
 #include <string.h>
@@ -121,6 +122,7 @@ long weir_socket_send(struct weir_stack *stack, int number, const void *data, si
         lent = weir_send_begin(stack, number, length - sent, &span);
         if (lent <= 0)
             break;
+        assert(span.data);
         memcpy(span.data, from + sent, (size_t)lent);
         sent += (size_t)lent;
         /* Only the last byte is urgent, or ends a record. */
@@ -193,6 +195,7 @@ long stream_recv(struct weir_stack *stack, int number, const struct weir_span *t
                        : weir_recv_peek(stack, number, &span);
         if (lent <= 0)
             break;
+        assert(span.data);
         take = min_size((size_t)lent, to->length - got);
         if (!(flags & WEIR_MSG_TRUNC))
             memcpy(to->data + got, span.data, take);

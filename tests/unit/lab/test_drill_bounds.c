@@ -98,10 +98,10 @@ static void test_rows(void **state)
 
         drill_text("t", text, length, &options, &result);
         if (result.verdict != rows[i].verdict ||
-            (rows[i].said && !strstr(result.text, rows[i].said)))
+            (rows[i].said && (!result.text || !strstr(result.text, rows[i].said))))
             print_error("row %zu: %.2000s\n", i, result.text ? result.text : "");
         assert_int_equal(result.verdict, rows[i].verdict);
-        assert_true(!rows[i].said || strstr(result.text, rows[i].said));
+        assert_true(!rows[i].said || (result.text && strstr(result.text, rows[i].said)));
         assert_true(!result.text || strlen(result.text) < 200000);
         free(result.text);
         free(text);
