@@ -62,6 +62,41 @@ static void test_both_ways(void **state)
     }
 }
 
+/* Options are equal if kind and content are, and only then. */
+static void test_equal(void **state)
+{
+    static const char *const written[] = {
+        "<nop,nop,nop,nop>",
+        "<eol,eol,eol,eol>",
+        "<sackOK,nop,nop>",
+        "<mss 1460>",
+        "<mss 1461>",
+        "<wscale 7,nop>",
+        "<sack 1:2,nop,nop>",
+        "<TS val 1 ecr 2,nop,nop>",
+        "<FO 0a0b>",
+        "<FO 0a0c>",
+        "<FOEXP>",
+    };
+    struct script scripts[sizeof(written) / sizeof(written[0])];
+    size_t count = sizeof(written) / sizeof(written[0]), i, k;
+
+    (void)state;
+    for (i = 0; i < count; i++)
+        parse(written[i], &scripts[i]);
+    for (i = 0; i < count; i++) {
+        for (k = 0; k < count; k++) {
+            const struct tcp_option *a = scripts[i].events->packet->options;
+            const struct tcp_option *b = scripts[k].events->packet->options;
+
+            if (options_equal(a, b) != (i == k))
+                fail_msg("%s and %s", written[i], written[k]);
+        }
+    }
+    for (i = 0; i < count; i++)
+        script_done(&scripts[i]);
+}
+
 static void test_refused(void **state)
 {
     static const char *const wrong[] = {"<nop>", "<mss 1,nop>",
@@ -112,7 +147,7 @@ static void test_bad_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_both_ways),
-                                       cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_equal), cmocka_unit_test(test_refused),
                                        cmocka_unit_test(test_bad_bytes)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -144,6 +144,7 @@ static const struct address_case address_cases[] = {
      false},
     {"source network", A4(10, 1, 0, 0), SELF, 0, false, WEIR_DROP_IP_SOURCE, false, false},
     {"source ours (LAND)", SELF, SELF, 0, false, WEIR_DROP_IP_SOURCE, false, false},
+    {"source another of ours", A4(10, 1, 0, 1), SELF, 0, false, WEIR_DROP_IP_SOURCE, false, false},
     {"martian transit", A4(127, 0, 0, 1), A4(10, 1, 0, 2), 0, true, WEIR_DROP_IP_SOURCE, false,
      false},
     {"transit to 0/8", PEER, A4(0, 0, 0, 1), 0, true, WEIR_DROP_IP_DESTINATION, false, false},
@@ -262,6 +263,27 @@ static void test_only_neighbours(void **state)
         expect_drop(&node, rows[i].passes ? WEIR_DROP_NONE : WEIR_DROP_NOT_NEIGHBOUR);
         node_clear(&node);
     }
+    node_done(&node);
+}
+
+/* A neighbour that has moved is heard from its new place only, whoever was heard last. */
+static void test_neighbour_moves(void **state)
+{
+    static const uint64_t tags[] = {12, 22, 32};
+    struct weir_addr neighbour = weir_addr_from4(A4(10, 1, 0, 2));
+    struct weir_packet packet = plain(A4(10, 1, 0, 2), A4(10, 1, 0, 1));
+    uint8_t bytes[64];
+    size_t length = (size_t)weir_packet_emit(&packet, bytes, sizeof(bytes));
+
+    (void)state;
+    node_init(&node);
+    for (size_t now = 0; now < 3; now++) {
+        assert_int_equal(net_add_neighbour(node.net, 1, &neighbour, tags[now]), 0);
+        for (size_t from = 0; from < 3; from++)
+            assert_int_equal(node_input_tagged(&node, 1, tags[from], bytes, length),
+                             from == now ? NET_DELIVER : NET_DONE);
+    }
+    assert_int_equal(node.counters.drop[WEIR_DROP_NOT_NEIGHBOUR], 6);
     node_done(&node);
 }
 
@@ -471,12 +493,12 @@ static void test_random_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_headers),      cmocka_unit_test(test_every_length),
-        cmocka_unit_test(test_padding),      cmocka_unit_test(test_skip_checksum),
-        cmocka_unit_test(test_addresses),    cmocka_unit_test(test_packet_fields),
-        cmocka_unit_test(test_iface_down),   cmocka_unit_test(test_only_neighbours),
-        cmocka_unit_test(test_options),      cmocka_unit_test(test_equal_ids),
-        cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_headers),         cmocka_unit_test(test_every_length),
+        cmocka_unit_test(test_padding),         cmocka_unit_test(test_skip_checksum),
+        cmocka_unit_test(test_addresses),       cmocka_unit_test(test_packet_fields),
+        cmocka_unit_test(test_iface_down),      cmocka_unit_test(test_only_neighbours),
+        cmocka_unit_test(test_neighbour_moves), cmocka_unit_test(test_options),
+        cmocka_unit_test(test_equal_ids),       cmocka_unit_test(test_random_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -258,6 +258,26 @@ static void test_timeout(void **state)
     node_done(&node);
 }
 
+/* RFC 1122 3.3.2 [1122-8]: without the first fragment nobody is told, even if what came in its stead
+ * looks like a packet of somebody, who would get the error. */
+static void test_silent_timeout(void **state)
+{
+    struct weir_packet bait = plain(PEER + 1, SELF);
+    static uint8_t bytes[128];
+    long length = weir_packet_emit(&bait, bytes + 16, sizeof(bytes) - 16);
+    struct cut_case cut = {16, 16 + (uint32_t)length, false};
+
+    (void)state;
+    assert_true(length > 28);
+    node_init(&node);
+    feed_from(PEER, 1, 200, &cut, bytes);
+    assert_int_equal(net_fragments_held(node.net), 1);
+    net_expire(node.net, node.now + 60 * WEIR_SECOND);
+    assert_int_equal(node.counters.drop[WEIR_DROP_FRAGMENT_TIMEOUT], 1);
+    assert_int_equal(node_sent(&node), 0);
+    node_done(&node);
+}
+
 /* Limits of RFC 815 - [815-2]: floods of halves; the books balance and the oldest go first. */
 static void test_flood(void **state)
 {
@@ -302,6 +322,29 @@ static void test_one_datagram_too_dear(void **state)
     node_done(&node);
 }
 
+/* One datagram alone may not have more than the budget either, whichever piece goes past it. */
+static void test_one_datagram_beyond_the_budget(void **state)
+{
+    static const uint32_t sizes[] = {64, 3000, 8000, 19000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct net_config config = node_config();
+        size_t idle;
+
+        config.reassembly_budget = 20000;
+        node_init_with(&node, &config);
+        idle = node.alloc.used;
+        for (uint32_t at = 0; at + sizes[i] <= 64000; at += sizes[i]) {
+            feed(1, at, at + sizes[i], true);
+            assert_true(node.alloc.used - idle <= 20000);
+        }
+        assert_int_equal(node.counters.drop[WEIR_DROP_FRAGMENT_LIMIT], 64000 / sizes[i]);
+        assert_int_equal(net_fragments_held(node.net), 0);
+        node_done(&node);
+    }
+}
+
 /* Echo of 20,000 bytes in fragments: RFC 1122 3.2.2.6 [1122-21]; the largest datagram of all; and
  * an error about a datagram that was put together quotes it as one. */
 static void test_large(void **state)
@@ -339,10 +382,16 @@ static void test_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_permutations), cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_impossible),   cmocka_unit_test(test_overlaps),
-        cmocka_unit_test(test_two_ends),     cmocka_unit_test(test_timeout),
-        cmocka_unit_test(test_flood),        cmocka_unit_test(test_one_datagram_too_dear),
+        cmocka_unit_test(test_permutations),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_impossible),
+        cmocka_unit_test(test_overlaps),
+        cmocka_unit_test(test_two_ends),
+        cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_silent_timeout),
+        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_one_datagram_too_dear),
+        cmocka_unit_test(test_one_datagram_beyond_the_budget),
         cmocka_unit_test(test_large),
     };
 

@@ -3,6 +3,7 @@
 /* Passive opens in numbers: the backlog, the limit of half-open records, what becomes of both when
  * the listener goes, and which listener a SYN is for. */
 
+#include <stack/stack.h>
 #include <stdio.h>
 #include <string.h>
 #include <talk/talk.h>
@@ -366,6 +367,41 @@ static void nobody_connects_to_a_group(void **state)
     talk_destroy(t);
 }
 
+/* RFC 9293 3.9.2.3 [MUST-63]: a SYN from a group, or from nobody, is not heeded, whatever the layer
+ * below lets through. */
+static void no_group_connects_to_us(void **state)
+{
+    static const struct {
+        uint32_t peer;
+        uint16_t port;
+        enum weir_drop drop;
+    } rows[] = {
+        {0xffffffff, 40000, WEIR_DROP_TCP_BAD_SYN}, {0x0a0000ff, 40000, WEIR_DROP_TCP_BAD_SYN},
+        {0x0a000000, 40000, WEIR_DROP_TCP_BAD_SYN}, {0xe0000001, 40000, WEIR_DROP_TCP_BAD_SYN},
+        {0, 40000, WEIR_DROP_TCP_BAD_SYN},          {0x0a000002, 0, WEIR_DROP_TCP_BAD_SYN},
+        {0x0a000002, 40000, WEIR_DROP_NONE},
+    };
+    struct talk *t = talk_create(NULL);
+    int listener = talk_listen(t, 4);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct flow_key key = {
+            .local = t->ours,
+            .remote = weir_addr_from4(rows[i].peer),
+            .lport = 80,
+            .rport = rows[i].port,
+        };
+        struct tcp_segment segment = {.flags = TCP_SYN, .seq = 7, .is_verified = true};
+
+        assert_int_equal(listener_input(t->stack, t->stack->sockets[listener], &key, &segment, 0),
+                         rows[i].drop);
+        talk_run(t);
+        assert_int_equal(talk_drain(t), rows[i].drop == WEIR_DROP_NONE);
+    }
+    talk_destroy(t);
+}
+
 /* Two stacks' listeners, each holding a record of the other that spoofed SYNs have made, refuse
  * each other's refusals a bounded number of times. */
 static void two_listeners_do_not_go_to_war(void **state)
@@ -420,6 +456,7 @@ int main(void)
         cmocka_unit_test(the_path_gives_the_source),
         cmocka_unit_test(a_bound_source_stays),
         cmocka_unit_test(nobody_connects_to_a_group),
+        cmocka_unit_test(no_group_connects_to_us),
         cmocka_unit_test(two_listeners_do_not_go_to_war),
     };
 

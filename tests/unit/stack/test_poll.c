@@ -207,6 +207,43 @@ static void a_full_link_is_shared(void **state)
     lan_done(&lan);
 }
 
+/* What node 1 sent arrives, although the way to it is full. */
+static void hear(struct lan *lan)
+{
+    struct weir_link *link = lan->ports[0][0].link;
+    struct weir_frame frames[8];
+    int count = link->ops->receive(link, frames, 8, lan->now);
+
+    assert_true(count > 0);
+    weir_stack_input(lan->stacks[0], lan->ports[0][0].iface, frames, count, lan->now);
+}
+
+/* Time passes for who waits for a link: TIME-WAIT ends although its ACK never left. */
+static void time_passes_for_who_waits(void **state)
+{
+    struct lan lan;
+    int s[2], t[2];
+
+    (void)state;
+    lan_pair(&lan, 4);
+    connect_many(&lan, 2, s, t);
+    assert_int_equal(weir_socket_shutdown(lan.stacks[0], s[1], WEIR_SHUT_WR), 0);
+    lan_advance(&lan, 30 * WEIR_SECOND); /* FIN-WAIT-2: no timer runs */
+    lan.is_held[0] = true;
+    write_bytes(&lan, s[0], 1460 * 4); /* fills it exactly */
+    weir_stack_poll(lan.stacks[0], lan.now, 0);
+    weir_socket_close(lan.stacks[1], t[1]);
+    weir_stack_poll(lan.stacks[1], lan.now, 0);
+    hear(&lan);
+    assert_false(weir_stack_poll(lan.stacks[0], lan.now, 0));
+    assert_int_equal(weir_hub_pending(lan.hubs[0], 1), 4);
+    assert_int_equal(lan_budget(&lan, 0).connections, 2);
+    lan.now += 600 * WEIR_SECOND;
+    weir_stack_poll(lan.stacks[0], lan.now, 0);
+    assert_int_equal(lan_budget(&lan, 0).connections, 1);
+    lan_done(&lan);
+}
+
 /* ---- Paths -------------------------------------------------------------------------------------- */
 
 static void an_interface_may_go_and_come(void **state)
@@ -270,30 +307,37 @@ static void a_transfer_moves_to_another_path(void **state)
     lan_done(&lan);
 }
 
-/* One that waits for a full link goes another way when there is one. */
-static void who_waits_for_a_link_follows_the_route(void **state)
+/* One that waits for a full link goes another way when there is one: from the first link to the
+ * second, and from the second to the first. */
+static void follow_the_route(int from)
 {
     struct weir_prefix far = weir_prefix_from4(0x0b000000, 24);
     struct weir_endpoint remote = {.addr = weir_addr_from4(0x0b000001), .port = 80};
     struct weir_addr hops[2] = {lan_addr(0, 1), lan_addr(1, 1)};
     struct lan lan;
 
-    (void)state;
     lan_pair(&lan, 2);
     lan_join(&lan, 0, 1, 2);
     lan.is_held[0] = lan.is_held[1] = true;
-    assert_int_equal(weir_stack_add_route(lan.stacks[0], &far, &hops[0]), 0);
+    assert_int_equal(weir_stack_add_route(lan.stacks[0], &far, &hops[from]), 0);
     for (int i = 0; i < 3; i++) {
         int s = weir_socket_open(lan.stacks[0], WEIR_TCP, 0);
 
         assert_int_equal(weir_socket_connect(lan.stacks[0], s, &remote, lan.now), WEIR_EINPROGRESS);
     }
     lan_settle(&lan);
-    assert_int_equal(weir_hub_pending(lan.hubs[0], 1), 2);
-    assert_int_equal(weir_stack_add_route(lan.stacks[0], &far, &hops[1]), 0);
+    assert_int_equal(weir_hub_pending(lan.hubs[from], 1), 2);
+    assert_int_equal(weir_stack_add_route(lan.stacks[0], &far, &hops[!from]), 0);
     lan_settle(&lan);
-    assert_int_equal(weir_hub_pending(lan.hubs[1], 1), 1);
+    assert_int_equal(weir_hub_pending(lan.hubs[!from], 1), 1);
     lan_done(&lan);
+}
+
+static void who_waits_for_a_link_follows_the_route(void **state)
+{
+    (void)state;
+    follow_the_route(0);
+    follow_the_route(1);
 }
 
 /* Without a way, what is sent counts as lost, until R2 (RFC 9293 3.8.3). */
@@ -387,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_full_link_is_waited_for),
         cmocka_unit_test(waiters_come_back_in_order),
         cmocka_unit_test(a_full_link_is_shared),
+        cmocka_unit_test(time_passes_for_who_waits),
         cmocka_unit_test(an_interface_may_go_and_come),
         cmocka_unit_test(a_transfer_moves_to_another_path),
         cmocka_unit_test(who_waits_for_a_link_follows_the_route),

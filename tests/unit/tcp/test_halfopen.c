@@ -242,6 +242,57 @@ static void a_wrong_checksum_changes_nothing(void **state)
     talk_destroy(t);
 }
 
+static int listen_deferring(struct talk *t, weir_time patience)
+{
+    int listener = states_enter(t, AT_LISTEN);
+
+    assert_int_equal(weir_socket_set(t->stack, listener, WEIR_TCP_DEFER_ACCEPT, patience), 0);
+    talk_mark(t);
+    talk_in(t, "S 0:0(0) <mss 1460>");
+    talk_out(t, "S. 0:0(0) ack 1");
+    return listener;
+}
+
+/* Deferred: the bare ACK is noted and no more; data makes the connection, with the round trip of the
+ * first ACK. Meanwhile the SYN-ACK is not repeated. */
+static void a_deferred_handshake_waits_for_data(void **state)
+{
+    struct talk *t = talk_create(NULL);
+    int listener = listen_deferring(t, 10 * WEIR_SECOND), s;
+
+    (void)state;
+    talk_advance(t, 100 * WEIR_MS);
+    for (int i = 0; i < 3; i++)
+        talk_in(t, ". 1:1(0) ack 1");
+    talk_advance(t, 8 * WEIR_SECOND);
+    talk_out_none(t);
+    assert_int_equal(weir_socket_accept(t->stack, listener, NULL), WEIR_EAGAIN);
+    talk_in(t, "P. 1:11(10) ack 1");
+    s = weir_socket_accept(t->stack, listener, NULL);
+    talk_expect_state(t, s, ESTABLISHED);
+    assert_int_equal(talk_info(t, s).srtt, 100 * WEIR_MS);
+    assert_int_equal(talk_read(t, s, 100), 10);
+    talk_destroy(t);
+}
+
+/* The patience ends with the first time-out past it, not with an earlier one: the SYN-ACK comes again,
+ * and its ACK makes a connection without data. */
+static void the_patience_of_a_deferred_handshake_ends(void **state)
+{
+    struct talk *t = talk_create(NULL);
+    int listener = listen_deferring(t, 3 * WEIR_SECOND), s;
+
+    (void)state;
+    talk_in(t, ". 1:1(0) ack 1");
+    talk_expect_at(t, 3000, "S. 0:0(0) ack 1");
+    assert_int_equal(weir_socket_accept(t->stack, listener, NULL), WEIR_EAGAIN);
+    talk_in(t, ". 1:1(0) ack 1");
+    talk_out_none(t);
+    s = weir_socket_accept(t->stack, listener, NULL);
+    talk_expect_state(t, s, ESTABLISHED);
+    talk_destroy(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +305,8 @@ int main(void)
         cmocka_unit_test(text_on_a_syn_is_delivered_once),
         cmocka_unit_test(refused_acks_are_answered_a_bounded_number_of_times),
         cmocka_unit_test(a_wrong_checksum_changes_nothing),
+        cmocka_unit_test(a_deferred_handshake_waits_for_data),
+        cmocka_unit_test(the_patience_of_a_deferred_handshake_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
