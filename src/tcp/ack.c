@@ -2,8 +2,8 @@
 
 /* When in-order data is acknowledged: RFC 9293 3.8.6.3, RFC 5681 4.2, and what Linux makes of it.
  *
- * At once: when a gap was filled or is still open, when two segments' worth is not acknowledged yet,
- * or when there is no delay at all. Else the delayed-ACK timer starts, or goes on.
+ * At once: when two segments' worth is not acknowledged yet, or when there is no delay at all; and
+ * beside a gap, filled or still open, as recv.c sees to. Else the delayed-ACK timer starts, or goes on.
  *
  * The settings refine that; with their values of the RFC's profiles nothing below the first test runs.
  *
@@ -102,7 +102,7 @@ bool tcp_ack_data_came(struct tcp_conn *conn, uint32_t length, weir_time now)
     weir_time at;
 
     note_pace(conn, length, now);
-    if (conn->settings->delayed_ack == 0 || conn->ooo.count || is_enough(conn) ||
+    if (conn->settings->delayed_ack == 0 || is_enough(conn) ||
         (conn->quick_acks && !conn->is_interactive))
         return true;
     at = now + delay_of(conn);

@@ -478,7 +478,7 @@ enum weir_drop tcp_owe_challenge(struct tcp_conn *conn, enum weir_drop reason, w
 /* The windows are known. */
 void tcp_ack_start(struct tcp_conn *conn, weir_time now);
 
-/* In-order data came. True: its ACK is due at once; else the delayed-ACK timer runs. */
+/* In-order data came. True: its ACK is due at once, gap or not; else the delayed-ACK timer runs. */
 bool tcp_ack_data_came(struct tcp_conn *conn, uint32_t length, weir_time now);
 
 /* The next segments are to be acknowledged each / because one was refused. */
