@@ -152,6 +152,14 @@ static void quote(const struct run *run, const struct packet_line *line, uint8_t
     }
 }
 
+/* An error whose line says nothing of what it quotes, quotes the SYN, as in the original. */
+static bool quotes_anyway(const struct packet_line *line)
+{
+    static const uint8_t errors[] = {3, 4, 5, 11, 12};
+
+    return !line->has_quoted && !line->data && memchr(errors, line->icmp_type, sizeof(errors));
+}
+
 static void inject_icmp(struct run *run, const struct event *event)
 {
     const struct packet_line *line = event->packet;
@@ -171,7 +179,7 @@ static void inject_icmp(struct run *run, const struct event *event)
         packet.icmp_rest = (uint32_t)line->icmp_id << 16;
     if (line->icmp_seq >= 0)
         packet.icmp_rest |= (uint32_t)line->icmp_seq;
-    if (line->has_quoted && line->quoted != PACKET_ICMP) {
+    if ((line->has_quoted && line->quoted != PACKET_ICMP) || quotes_anyway(line)) {
         quote(run, line, quoted);
         packet.payload = quoted;
         packet.payload_length = QUOTED_BYTES;

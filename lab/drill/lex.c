@@ -210,7 +210,8 @@ static void take_string(struct lexer *lexer, struct token *token)
     steps(lexer, 1);
 }
 
-/* Text up to `close`; the opening is `open_length` bytes. */
+/* Text up to `close`; the opening is `open_length` bytes. In a command a backslash hides the byte behind
+ * it from us; both stay, for the shell's eyes. */
 static void take_until(struct lexer *lexer, struct token *token, size_t open_length,
                        const char *close)
 {
@@ -220,7 +221,7 @@ static void take_until(struct lexer *lexer, struct token *token, size_t open_len
     start = lexer->at;
     while (peek(lexer, close_length - 1) >= 0 &&
            strncmp(lexer->text + lexer->at, close, close_length) != 0)
-        step(lexer);
+        steps(lexer, *close == '`' && peek(lexer, 0) == '\\' ? 2 : 1);
     if (peek(lexer, close_length - 1) < 0) {
         lex_fail(lexer, token->where, "this has no end (expected %s)", close);
         return;

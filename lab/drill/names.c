@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ERRORS_MAX 150
+
 /* clang-format off */
 static const struct {
     const char *name;
@@ -56,6 +58,22 @@ static const struct {
 };
 /* clang-format on */
 
+/* EAGAIN and its kin: Linux has fewer than ERRORS_MAX. */
+static bool error_value(const char *name, int64_t *value)
+{
+    int error;
+
+    for (error = 1; error < ERRORS_MAX; error++) {
+        const char *known = strerrorname_np(error);
+
+        if (known && !strcmp(known, name)) {
+            *value = error;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool name_value(const char *name, int64_t *value)
 {
     size_t i;
@@ -66,7 +84,7 @@ bool name_value(const char *name, int64_t *value)
             return true;
         }
     }
-    return false;
+    return name[0] == 'E' && error_value(name, value);
 }
 
 const char *error_name(int error, char *text)

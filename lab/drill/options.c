@@ -23,7 +23,8 @@ static const struct {
     [OPTION_TS] = {8, 4, "TS"},          [OPTION_MD5] = {19, 0, "md5"},
     [OPTION_FO] = {34, 0, "FO"},         [OPTION_FOEXP] = {254, 0, "FOEXP"},
     [OPTION_ECN0] = {172, 3, "ECN e0b"}, [OPTION_ECN1] = {174, 3, "ECN e1b"},
-    [OPTION_HEX] = {255, 0, "hex"},      [OPTION_OTHER] = {255, 0, "other"},
+    [OPTION_HEX] = {255, 0, "hex"},      [OPTION_NAMED] = {255, 0, "unknown"},
+    [OPTION_OTHER] = {255, 0, "other"},
 };
 
 static bool is_single(enum option_kind kind)
@@ -77,7 +78,7 @@ int options_emit(const struct tcp_option *options, unsigned count, uint8_t *byte
     for (i = 0; i < count; i++) {
         unsigned length = wire_length(&options[i]);
 
-        if (options[i].kind == OPTION_OTHER || total + length > 40)
+        if (options[i].kind >= OPTION_NAMED || total + length > 40)
             return WEIR_EINVAL;
         emit_one(&options[i], bytes + total);
         total += length;

@@ -9,7 +9,8 @@
  * with more payload than the connection's MSS therefore matches a run of full segments that left at
  * the same time and follow one another, equal in acknowledgment, window and options, with a last
  * one that may be shorter; their flags are those of the line, but PSH and FIN stand in the last one
- * only. --strict_segments turns this off. */
+ * only. In the profile linux the run may be of segments smaller than the MSS, and PSH in any of them: the
+ * original takes that too. --strict_segments turns all this off. */
 
 #include <lab/drill/craft.h>
 #include <lab/drill/run.h>
@@ -59,16 +60,16 @@ static void learn_udp(struct run *run, const struct seen *seen)
         run->current = conn_add(run, udp.sport, udp.dport);
 }
 
-/* May `next` be the segment behind `first`, of which `length` bytes are together? */
-static bool continues(const struct seen *first, const struct seen *next, uint32_t length)
+/* May `next` be the segment behind `first`? `last_only`: flags that `first` may not have. */
+static bool continues(const struct seen *first, const struct seen *next, unsigned last_only)
 {
     const struct weir_packet *a = &first->packet, *b = &next->packet;
-    unsigned last_only = WEIR_TCP_PSH | WEIR_TCP_FIN;
+    unsigned any = WEIR_TCP_PSH | WEIR_TCP_FIN;
 
-    return next->at == first->at && b->seq == a->seq + length && b->payload_length > 0 &&
+    return next->at == first->at && b->seq == a->seq + a->payload_length && b->payload_length > 0 &&
            b->payload_length <= a->payload_length && (a->flags & last_only) == 0 &&
-           ((a->flags ^ b->flags) & ~last_only) == 0 && a->ack == b->ack &&
-           a->window == b->window && a->options_length == b->options_length &&
+           ((a->flags ^ b->flags) & ~any) == 0 && a->ack == b->ack && a->window == b->window &&
+           a->options_length == b->options_length &&
            !memcmp(a->options, b->options, a->options_length) && b->transport_checksum_ok &&
            b->ip_checksum_ok;
 }
@@ -111,13 +112,15 @@ static struct seen *gather(struct run *run, const struct packet_line *line, stru
                            struct seen *first)
 {
     uint32_t full = first->packet.payload_length, part = full;
+    bool is_linux = run->profile == WEIR_PROFILE_LINUX;
+    unsigned last_only = is_linux ? WEIR_TCP_FIN : WEIR_TCP_FIN | WEIR_TCP_PSH;
     struct seen *next;
 
     if (run->strict_segments || line->payload_length <= full || full == 0 ||
-        full != mss_of(run, conn))
+        (!is_linux && full != mss_of(run, conn)))
         return first;
     while (first && part == full && (next = world_packet(run, conn, false)) &&
-           continues(first, next, first->packet.payload_length) &&
+           continues(first, next, last_only) &&
            first->packet.payload_length + next->packet.payload_length <= line->payload_length) {
         part = next->packet.payload_length;
         first = join(first, world_packet(run, conn, true));

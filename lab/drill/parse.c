@@ -244,6 +244,31 @@ static void parse_events(struct lexer *lexer, struct script *script)
     }
 }
 
+/* --define=NAME=VALUE: what -D says, in the file; the command line's comes first and wins. The value is
+ * kept as it is written, with its quotes. */
+static void parse_define(struct lexer *lexer)
+{
+    struct define *defines = get(lexer, (lexer->define_count + 1) * sizeof(*defines));
+    struct token name, value;
+
+    lex_raw(lexer, "=", &name);
+    expect_sign(lexer, '=', "between a name and what it means");
+    lex_next(lexer, &value);
+    if (lexer->failed || !defines)
+        return;
+    if (name.length == 0 || value.kind == TOKEN_END)
+        fail_expected(lexer, &value, "NAME=VALUE after --define=");
+    if (lexer->define_count)
+        memcpy(defines, lexer->defines, lexer->define_count * sizeof(*defines));
+    defines[lexer->define_count].name = name.text;
+    defines[lexer->define_count].value =
+        arena_copy(lexer->arena, lexer->text + value.start, value.end - value.start);
+    if (!defines[lexer->define_count].value)
+        lex_fail(lexer, value.where, "the script needs too much memory");
+    lexer->defines = defines;
+    lexer->define_count++;
+}
+
 static void parse_option(struct lexer *lexer, struct script_option ***link)
 {
     struct script_option *option = get(lexer, sizeof(*option));
@@ -257,6 +282,10 @@ static void parse_option(struct lexer *lexer, struct script_option ***link)
     option->where = name.where;
     option->name = name.text;
     if (accept_sign(lexer, '=')) {
+        if (!strcmp(name.text, "define")) {
+            parse_define(lexer);
+            return;
+        }
         lex_raw(lexer, "", &value);
         option->value = value.text;
     }

@@ -4,7 +4,7 @@
  *
  *   call   = name "(" [values] ")" "=" result [errno] ["(" text ")"]…
  *   value  = atom ("|" atom)*
- *   atom   = number | "-" number | string+ | "..." | word [ "(" [values] ")" ]
+ *   atom   = number | "-" number | string+ ["..."] | "..." | word [ "(" [values] ")" ]
  *          | "[" [values] "]" | "{" [field ("," field)*] "}"
  *   field  = value | name [ "(" [values] ")" ] "=" value
  *
@@ -70,7 +70,8 @@ static struct value *parse_string(struct lexer *lexer, const struct token *first
         value->text = joined;
         value->length += token.length;
     }
-    lex_rewind(lexer, &token);
+    if (token.kind != TOKEN_ELLIPSIS) /* "beginning"... is what strace prints */
+        lex_rewind(lexer, &token);
     return value;
 }
 

@@ -179,7 +179,7 @@ static void parse_ip_item(struct lexer *lexer, struct packet_line *packet)
         packet->ecn = ecn_named(word);
     } else if (!strcmp(word, "flowlabel")) {
         expect_number(lexer, "a flow label", 0, 0xfffff);
-        packet->has_flow_label = true;
+        packet->is_ip6 = true;
     } else if (!parse_numbered(lexer, packet, word) && !parse_own(lexer, packet, word)) {
         fail_expected(lexer, &token,
                       packet->inbound

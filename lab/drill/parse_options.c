@@ -3,7 +3,8 @@
 /* The parser of TCP options in a packet line: `mss N`, `nop`, `eol`, `wscale N`, `sackOK`,
  * `sack l:r …`, `TS val N ecr N`, `md5 HEX|""`, `FO [HEX]`, `FOEXP [HEX]`, `ECN e0b N [ceb N [e1b
  * N]]` or `ECN e1b …`, separated by commas; or `...` alone for any options, outbound only. weir's
- * own is `hex HEX`: these bytes, be they an option, several, or nonsense.
+ * own is `hex HEX`: these bytes, be they an option, several, or nonsense. Options of multipath TCP and the
+ * like are known by name, so that their scripts can be skipped with it.
  *
  * A segment has at most 40 bytes of options, so at most TCP_OPTIONS_MAX of them. That their lengths
  * add up to a multiple of four is checked where they are emitted (options.c). */
@@ -79,6 +80,36 @@ static void parse_ecn(struct lexer *lexer, struct tcp_option *option)
     }
 }
 
+/* Options that other packetdrills know: of multipath TCP, of TCP-AO, of larger headers. Their values are
+ * passed over, up to the next `,` or `>` outside brackets. */
+static bool skip_named(struct lexer *lexer, const struct token *name, struct tcp_option *option)
+{
+    static const char *const beginnings[] = {"mp_",     "mpc",     "mpj", "dss",       "add_addr",
+                                             "rm_addr", "remove_", "ao",  "fastclose", "EDO"};
+    struct token token;
+    unsigned open = 0;
+    size_t i;
+
+    for (i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+        if (!strncmp(name->text, beginnings[i], strlen(beginnings[i])))
+            break;
+    if (i == sizeof(beginnings) / sizeof(beginnings[0]))
+        return false;
+    option->kind = OPTION_NAMED;
+    option->name = name->text;
+    do {
+        lex_next(lexer, &token);
+        if (token.kind == TOKEN_SIGN && strchr(",>", token.sign) && open == 0)
+            break;
+        if (token.kind == TOKEN_SIGN && strchr("[(", token.sign))
+            open++;
+        else if (token.kind == TOKEN_SIGN && strchr("])", token.sign) && open > 0)
+            open--;
+    } while (token.kind != TOKEN_END);
+    lex_rewind(lexer, &token);
+    return true;
+}
+
 static void parse_one(struct lexer *lexer, struct tcp_option *option)
 {
     static const char *const simple[] = {"eol", "nop", "mss", "wscale", "sackOK"};
@@ -117,7 +148,7 @@ static void parse_one(struct lexer *lexer, struct tcp_option *option)
     } else if (!strcmp(token.text, "hex")) {
         option->kind = OPTION_HEX;
         parse_hex(lexer, option, 40);
-    } else {
+    } else if (!skip_named(lexer, &token, option)) {
         fail_expected(lexer, &token, "a TCP option");
     }
 }

@@ -2,8 +2,8 @@
 
 /* The parser of packet lines:
  *
- *   packet = [encap ":"]… ["(" ip ")"] (tcp | [ports] "udp" "(" len ")" | "icmp" icmp) [data]
- *          | "raw" string+
+ *   packet = [encap ":"]… ["(" ip ")"] (tcp | [ports] "udp" [ports] "(" len ")" | "icmp" icmp) [data]
+ *          | "[" seq:end(len) "]" "icmp" icmp | "raw" string+
  *   tcp    = [ports] flags seq ":" end "(" len ")" ["ack" n] ["win" n] ["urg" n] ["<" options ">"]
  *   ports  = sport ">" dport
  *   icmp   = type [code] ["mtu" n] ["id" n] ["seq" n] ["rest" n]
@@ -194,9 +194,21 @@ static int icmp_number(const struct icmp_name *names, const char *prefix, const 
 }
 
 static const struct icmp_name icmp_types[] = {
-    {"echo_reply", 0},     {"unreachable", 3},        {"source_quench", 4},
-    {"redirect", 5},       {"echo_request", 8},       {"time_exceeded", 11},
-    {"packet_too_big", 2}, {"parameter_problem", 12}, {NULL, 0},
+    {"echo_reply", 0},
+    {"unreachable", 3},
+    {"source_quench", 4},
+    {"redirect", 5},
+    {"echo_request", 8},
+    {"time_exceeded", 11},
+    {"parameter_problem", 12},
+    {"timestamp_request", 13},
+    {"timestamp_reply", 14},
+    {"information_request", 15},
+    {"information_reply", 16},
+    {"address_mask_request", 17},
+    {"address_mask_reply", 18},
+    {"packet_too_big", 2},
+    {NULL, 0},
 };
 
 static const struct icmp_name icmp_codes[] = {
@@ -221,6 +233,35 @@ static const struct icmp_name icmp_codes[] = {
     {NULL, 0},
 };
 
+/* Of ICMPv6 alone: who writes them means IPv6. */
+static const struct icmp_name icmp6_codes[] = {
+    {"no_route", 0},           {"admin_prohibited", 1},
+    {"not_neighbour", 2},      {"address_unreachable", 3},
+    {"exceeded_hop_limit", 0}, {"exceeded_frag_time", 1},
+    {"header_field", 0},       {"unknown_next_header", 1},
+    {"unknown_option", 2},     {NULL, 0},
+};
+
+/* The code, if there is one. */
+static void parse_icmp_code(struct lexer *lexer, struct packet_line *packet)
+{
+    struct token token;
+    int number = -1;
+
+    lex_next(lexer, &token);
+    if (token.kind == TOKEN_WORD) {
+        number = icmp_number(icmp_codes, "code_", token.text);
+        if (number < 0) {
+            number = icmp_number(icmp6_codes, "code_", token.text);
+            packet->is_ip6 |= number >= 0;
+        }
+    }
+    if (number >= 0)
+        packet->icmp_code = (uint8_t)number;
+    else
+        lex_rewind(lexer, &token);
+}
+
 void parse_icmp(struct lexer *lexer, struct packet_line *packet)
 {
     struct token token;
@@ -234,21 +275,17 @@ void parse_icmp(struct lexer *lexer, struct packet_line *packet)
         return;
     }
     packet->icmp_type = (uint8_t)number;
-    lex_next(lexer, &token);
-    number = token.kind == TOKEN_WORD ? icmp_number(icmp_codes, "code_", token.text) : -1;
-    if (number >= 0)
-        packet->icmp_code = (uint8_t)number;
-    else
-        lex_rewind(lexer, &token);
+    packet->is_ip6 |= !strcmp(token.text, "packet_too_big");
+    parse_icmp_code(lexer, packet);
     if (accept_word(lexer, "mtu"))
-        packet->icmp_mtu = expect_number(lexer, "an MTU", 0, 65535);
+        packet->icmp_mtu = expect_number(lexer, "an MTU", 0, packet->is_ip6 ? UINT32_MAX : 65535);
     if (accept_word(lexer, "id"))
         packet->icmp_id = expect_number(lexer, "an ICMP identifier", 0, 65535);
     if (accept_word(lexer, "seq"))
         packet->icmp_seq = expect_number(lexer, "an ICMP sequence number", 0, 65535);
     if (accept_word(lexer, "rest"))
         packet->icmp_rest = expect_number(lexer, "the rest of an ICMP header", 0, UINT32_MAX);
-    if (accept_sign(lexer, '['))
+    if (!packet->has_quoted && accept_sign(lexer, '['))
         parse_quoted(lexer, packet);
 }
 
@@ -320,8 +357,37 @@ static void parse_raw(struct lexer *lexer, struct packet_line *packet)
     packet->payload_length = length > 0 ? (uint32_t)length : 0;
 }
 
+/* `[seq:end(len)] icmp …`: the quotation in front, as the first scripts had it. */
+static void parse_early_quoted(struct lexer *lexer, struct packet_line *packet)
+{
+    struct token bracket, inner;
+
+    lex_next(lexer, &bracket);
+    lex_next(lexer, &inner);
+    if (bracket.kind != TOKEN_SIGN || bracket.sign != '[' || inner.kind != TOKEN_NUMBER) {
+        lex_rewind(lexer, &bracket);
+        return;
+    }
+    lex_rewind(lexer, &inner);
+    parse_quoted(lexer, packet);
+}
+
+static void parse_udp(struct lexer *lexer, struct packet_line *packet)
+{
+    packet->kind = PACKET_UDP;
+    if (!packet->has_ports)
+        parse_ports(lexer, packet);
+    packet->payload_length = parse_length(lexer);
+}
+
 static void parse_transport(struct lexer *lexer, struct packet_line *packet)
 {
+    if (packet->has_quoted) {
+        if (!accept_word(lexer, "icmp"))
+            lex_fail(lexer, lex_where(lexer), "expected `icmp` after what it quotes");
+        parse_icmp(lexer, packet);
+        return;
+    }
     if (accept_word(lexer, "icmp")) {
         parse_icmp(lexer, packet);
         return;
@@ -331,12 +397,10 @@ static void parse_transport(struct lexer *lexer, struct packet_line *packet)
         return;
     }
     parse_ports(lexer, packet);
-    if (accept_word(lexer, "udp") || accept_word(lexer, "UDP")) {
-        packet->kind = PACKET_UDP;
-        packet->payload_length = parse_length(lexer);
-    } else {
+    if (accept_word(lexer, "udp") || accept_word(lexer, "UDP"))
+        parse_udp(lexer, packet);
+    else
         parse_tcp(lexer, packet);
-    }
 }
 
 struct packet_line *parse_packet(struct lexer *lexer, bool inbound)
@@ -350,6 +414,7 @@ struct packet_line *parse_packet(struct lexer *lexer, bool inbound)
     packet->icmp_mtu = packet->icmp_id = packet->icmp_seq = packet->icmp_rest = -1;
     while (skip_encap(lexer, packet))
         continue;
+    parse_early_quoted(lexer, packet);
     parse_ip_info(lexer, packet);
     parse_transport(lexer, packet);
     if (packet->kind != PACKET_RAW)

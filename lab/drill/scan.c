@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SCALED_BELOW 16384 /* bytes: less than this bounds a first window */
+
 /* Words in the arguments of a call that ask for something that is not there. All other names of the
  * table are known, and what a call does not understand is an error of the script. */
 static bool word_known(const char *word)
@@ -48,21 +50,47 @@ static void scan_value(struct run *run, const struct event *event, const struct 
 static const char *const option_names[] = {"eol", "nop", "mss",   "wscale", "sackOK", "sack", "TS",
                                            "md5", "FO",  "FOEXP", "ECN",    "ECN",    "hex"};
 
+static void skip_option(struct run *run, const struct event *event, const struct tcp_option *option)
+{
+    if (option->kind == OPTION_NAMED)
+        run_skip(run, event, "the TCP option %s", option->name);
+    else if (option->kind > OPTION_MSS && option->kind < OPTION_HEX)
+        run_skip(run, event, "the TCP option %s", option_names[option->kind]);
+}
+
 static void scan_options(struct run *run, const struct event *event)
 {
     const struct packet_line *line = event->packet;
     unsigned i;
 
-    for (i = 0; !line->inbound && i < line->option_count; i++)
-        if (line->options[i].kind > OPTION_MSS && line->options[i].kind < OPTION_HEX)
-            run_skip(run, event, "the TCP option %s", option_names[line->options[i].kind]);
+    for (i = 0; i < line->option_count; i++)
+        if (!line->inbound || line->options[i].kind == OPTION_NAMED)
+            skip_option(run, event, &line->options[i]);
 }
 
-/* `<...>` on a SYN of ours hides which options are agreed on: then what the peer uses later tells. */
+static bool offers_scale(const struct packet_line *line)
+{
+    unsigned i;
+
+    for (i = 0; i < line->option_count; i++)
+        if (line->options[i].kind == OPTION_WSCALE && line->options[i].numbers[0] > 0)
+            return true;
+    return false;
+}
+
+/* With both SYNs carrying a scale, is this window one whose meaning hangs on it? One that is large
+ * anyway hardly is. */
+static bool is_scaled(const struct packet_line *line)
+{
+    return line->inbound ? line->window > 0 && line->window < SCALED_BELOW : line->window > 0;
+}
+
+/* `<...>` on a SYN of ours hides which options are agreed on: then what the peer uses later tells, and
+ * windows do if the peer has offered to scale them. */
 static void scan_agreed(struct run *run)
 {
+    bool hidden = false, scales = false;
     const struct event *event;
-    bool hidden = false;
     unsigned i;
 
     for (event = run->script->events; event && !run->ended; event = event->next) {
@@ -70,12 +98,15 @@ static void scan_agreed(struct run *run)
 
         if (event->kind != EVENT_PACKET || line->kind != PACKET_TCP)
             continue;
-        if (!line->inbound && line->any_options && (line->flags & WEIR_TCP_SYN))
-            hidden = true;
+        if (line->flags & WEIR_TCP_SYN) {
+            hidden = hidden || (!line->inbound && line->any_options);
+            scales = scales || (line->inbound && offers_scale(line));
+            continue;
+        }
+        if (hidden && scales && !(line->flags & WEIR_TCP_RST) && is_scaled(line))
+            run_skip(run, event, "the TCP option wscale");
         for (i = 0; hidden && line->inbound && i < line->option_count; i++)
-            if (!(line->flags & WEIR_TCP_SYN) && line->options[i].kind > OPTION_MSS &&
-                line->options[i].kind < OPTION_HEX)
-                run_skip(run, event, "the TCP option %s", option_names[line->options[i].kind]);
+            skip_option(run, event, &line->options[i]);
     }
 }
 
@@ -86,7 +117,7 @@ static void scan_packet(struct run *run, const struct event *event)
 
     if (line->encap)
         run_skip(run, event, "the encapsulation %s", line->encap);
-    else if (line->has_flow_label)
+    else if (line->is_ip6)
         run_skip(run, event, "IPv6");
     else if (!line->inbound && ((line->flags & ecn) || line->ae || line->ecn > ECN_NONE))
         run_skip(run, event, "ECN");

@@ -55,10 +55,11 @@ enum option_kind {
     OPTION_MD5,
     OPTION_FO,
     OPTION_FOEXP,
-    OPTION_ECN0, /* AccECN, kind 172: e0b ceb e1b */
-    OPTION_ECN1, /* AccECN, kind 174: e1b ceb e0b */
-    OPTION_HEX,  /* bytes of any length, which need not be options */
-    OPTION_OTHER /* found on the wire only */
+    OPTION_ECN0,  /* AccECN, kind 172: e0b ceb e1b */
+    OPTION_ECN1,  /* AccECN, kind 174: e1b ceb e0b */
+    OPTION_HEX,   /* bytes of any length, which need not be options */
+    OPTION_NAMED, /* one that is known by name only: whoever needs it is told so */
+    OPTION_OTHER  /* found on the wire only */
 };
 
 struct tcp_option {
@@ -67,6 +68,7 @@ struct tcp_option {
     unsigned count;      /* of numbers */
     uint8_t bytes[40];   /* MD5, FO, FOEXP, HEX and OTHER (whole option) */
     unsigned length;     /* of bytes */
+    const char *name;    /* NAMED */
 };
 
 #define TCP_OPTIONS_MAX 40u
@@ -91,7 +93,7 @@ struct packet_line {
     const char *encap; /* name of the first encapsulation, or NULL */
     enum ecn_want ecn; /* ANY: unstated */
     int tos, ttl;      /* -1: unstated */
-    bool has_flow_label;
+    bool is_ip6;       /* something that only IPv6 has */
     struct ip_line ip;
     bool has_ports;
     uint16_t sport, dport;

@@ -42,6 +42,14 @@ static const char *const good[] = {
     "0 < icmp unreachable frag_needed mtu 1200 [1:1001(1000)]",
     "0 > icmp echo_reply id 7 [raw(56)]",
     "0 < icmp type_13 code_2 [udp(64)]",
+    "0 < [1:1461(1460)] icmp unreachable frag_needed mtu 1200",
+    "0 < icmp address_mask_request",
+    "0 < icmp packet_too_big mtu 65536 [1:1001(1000)]",
+    "0 < udp 53 > 8080 (100)",
+    "0 < . 1:1(0) ack 1 win 1 <mpcapable v1 flags[flag_h] key[ckey=2, skey],dss dack8=1 ssn=f(1,2)>",
+    "0 read(3, \"ab\"..., 100) = 100",
+    "0 `echo \\`date\\``",
+    "--define=NAME=3\n--define=TEXT=\"a b\"\n--define=LAST=`c d`\n0 f(NAME, TEXT) = 0 LAST",
     "0 < ipv4 1.2.3.4 > 5.6.7.8: gre: . 1:1(0) ack 1 win 1",
     "0 < ipv6 ::1 > ::2: mpls (label 1, tc 0, [S], ttl 2): . 1:1(0) ack 1 win 1",
     "0 < [id 7, df, frag 0:16+, proto 99] . 1:1(0) ack 1 win 1",
@@ -126,6 +134,15 @@ static const struct {
     {"0 read(3, ;) = 0", "t:1:11: expected a value, found `;`"},
     {"0 read() = 0 (open", "t:1:19: expected `)` after a note, found the end of the script"},
     {"0 ! = 0", "t:1:3: expected a packet, a call, a command or %{, found `!`"},
+    {"0 < [1:2(1)] . 1:1(0) ack 1 win 1", "t:1:14: expected `icmp` after what it quotes"},
+    {"0 < [1:2(1)] icmp redirect [1:2(1)]",
+     "t:1:28: expected an event, which begins with a time, found `[`"},
+    {"0 > S 0:0(0) <dss [,>",
+     "t:1:22: expected `>` or `,` after a TCP option, found the end of the "
+     "script"},
+    {"--define=NAME 0 `a`",
+     "t:1:15: expected `=` between a name and what it means, found a number"},
+    {"--define=NAME=", "t:1:15: expected NAME=VALUE after --define=, found the end of the script"},
     {"99999999 `a`", "t:1:1: a time is at most 10000000 seconds"},
 };
 
@@ -208,6 +225,23 @@ static void test_times_and_calls(void **state)
     script_done(&script);
 }
 
+/* What the file defines is a word, a number, a string; what the command line defined comes first. */
+static void test_define(void **state)
+{
+    static const char text[] = "--define=A=7\n--define=B=\"x y\"\n--define=C=1\n0 A(B, C) = 0";
+    static const struct define mine[] = {{"C", "2"}, {"A", "call"}};
+    const struct call_line *call;
+
+    (void)state;
+    assert_int_equal(script_parse("t", text, strlen(text), mine, 2, &script, error_text), 0);
+    call = script.events->call;
+    assert_string_equal(call->name, "call");
+    assert_string_equal(call->args->text, "x y");
+    assert_int_equal(call->args->next->number, 2);
+    assert_null(script.options);
+    script_done(&script);
+}
+
 static void test_bounds(void **state)
 {
     static char text[4000];
@@ -248,7 +282,7 @@ int main(void)
         cmocka_unit_test(test_good),          cmocka_unit_test(test_bad),
         cmocka_unit_test(test_packet_fields), cmocka_unit_test(test_times_and_calls),
         cmocka_unit_test(test_bounds),        cmocka_unit_test(test_mangled),
-        cmocka_unit_test(test_ip_fields),
+        cmocka_unit_test(test_ip_fields),     cmocka_unit_test(test_define),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,15 @@
 #define ACK "+0.1 < . 1:1(0) ack 1 win 32792\n"
 #define OPEN LISTEN SYN SYN_ACK ACK "+0 accept(3, ..., ...) = 4\n"
 
+#define SCALED                                         \
+    "+0 < S 0:0(0) win 9999 <mss 1000,nop,wscale 7>\n" \
+    "+0 > S. 0:0(0) ack 1 <...>\n"
+#define CONNECT                                                       \
+    "0 socket(..., SOCK_STREAM|SOCK_NONBLOCK, IPPROTO_TCP) = 3\n"     \
+    "+0 connect(3, ..., ...) = -1 EINPROGRESS (Operation going on)\n" \
+    "+0 > S 0:0(0) <...>\n"
+#define REFUSED "+0 getsockopt(3, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4]) = 0"
+
 static const struct {
     enum drill_verdict verdict;
     const char *script;
@@ -126,6 +135,9 @@ static const struct {
     {DRILL_FAILED, "0 close(3) = -1 EINVAL (x)", "failed with EBADF, expected EINVAL"},
     {DRILL_PASSED, "0 close(3) = -1 EBADF (x)", NULL},
     {DRILL_FAILED, LISTEN "+0 listen(3, 1) = 0 EINVAL", "EINVAL"},
+    {DRILL_PASSED, CONNECT "+0 < icmp unreachable port_unreachable\n" REFUSED, NULL},
+    {DRILL_PASSED, CONNECT "+0 < [0:0(0)] icmp unreachable port_unreachable\n" REFUSED, NULL},
+    {DRILL_FAILED, CONNECT "+0 < icmp unreachable port_unreachable [9:9(0)]\n" REFUSED, "SO_ERROR"},
     {DRILL_FAILED, LISTEN "+0 accept(3, ..., ...) = 4", "would block"},
     {DRILL_FAILED, LISTEN "+0...1 accept(3, ..., ...) = 4", "has not returned"},
     {DRILL_FAILED, OPEN "+0...1 close(4) = 0", "returned at once"},
@@ -142,6 +154,13 @@ static const struct {
     /* What is not there is named, before anything is run. */
     {DRILL_SKIPPED, "0 close(3) = 0\n+0 > S 0:0(0) <mss 1,sackOK,nop,nop>", "sackOK"},
     {DRILL_SKIPPED, "0 close(3) = 0\n+0 > S 0:0(0) <nop,wscale 7>", "wscale"},
+    {DRILL_SKIPPED, "0 < . 1:1(0) ack 1 win 1 <dss dack8=1,nop>", "the TCP option dss"},
+    {DRILL_SKIPPED, "0 < icmp packet_too_big mtu 1280 [1:2(1)]", "IPv6"},
+    {DRILL_SKIPPED, "0 < icmp unreachable address_unreachable [1:2(1)]", "IPv6"},
+    {DRILL_SKIPPED, LISTEN SCALED "+0 < . 1:1(0) ack 1 win 257", "wscale"},
+    {DRILL_SKIPPED, LISTEN SCALED "+0 < . 1:1(0) ack 1 win 65535\n* > . 1:1(0) ack 1 win 3",
+     "wscale"},
+    {DRILL_PASSED, LISTEN SCALED "+0 < . 1:1(0) ack 1 win 65535", NULL},
     {DRILL_SKIPPED, "0 close(3) = 0\n+0 > SEW 0:0(0)", "ECN"},
     {DRILL_SKIPPED, "0 close(3) = 0\n+0 > S 0:0(0) <nop,TS val 1 ecr 2,nop>", "TS"},
     {DRILL_SKIPPED, "0 socket(..., SOCK_RAW, IPPROTO_UDP) = 3", "SOCK_RAW"},
