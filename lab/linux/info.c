@@ -8,6 +8,10 @@
  * 1), and recovery is TCP_CA_Open 0, TCP_CA_Recovery 3 or TCP_CA_Loss 4: Disorder and CWR belong to
  * mechanisms that are not here.
  *
+ * The struct grows at its end with every kernel, and a caller that knows a longer one than the headers
+ * we are built with must get all of it: what is given out is as long as that of Linux 6.18, the
+ * longest so far, and of what our headers may lack it holds tcpi_rcv_wnd.
+ *
  * What weir has no notion of is 0 in the struct, and scripts that ask for it by name are told that it
  * has no value: a table says which fields are true. */
 
@@ -16,6 +20,7 @@
 #include <linux/tcp.h>
 #include <string.h>
 
+#define RCV_WND_OFFSET 232 /* of tcpi_rcv_wnd, Linux 6.2 */
 #define SSTHRESH_INFINITE 0x7fffffffu
 #define MEMINFO_RCVBUF 1
 #define MEMINFO_WMEM_ALLOC 2
@@ -215,13 +220,17 @@ void linux_tcp_info_from(const struct weir_tcp_info *from, struct tcp_info *to)
 long linux_tcp_info(const struct linux_sockets *sockets, const struct linux_file *file, void *value,
                     socklen_t *length)
 {
+    union {
+        struct tcp_info info;
+        uint8_t bytes[LINUX_TCP_INFO_BYTES];
+    } to = {.bytes = {0}};
     struct weir_tcp_info from;
-    struct tcp_info info;
 
     if (weir_tcp_info_get(sockets->stack, file->socket, sockets->now, &from) < 0)
         from = (struct weir_tcp_info){.state = WEIR_STATE_CLOSED};
-    linux_tcp_info_from(&from, &info);
-    return linux_put_value(&info, sizeof(info), value, length);
+    linux_tcp_info_from(&from, &to.info);
+    memcpy(to.bytes + RCV_WND_OFFSET, &from.rcv_wnd, sizeof(from.rcv_wnd));
+    return linux_put_value(&to, sizeof(to), value, length);
 }
 
 long linux_meminfo(const struct linux_sockets *sockets, const struct linux_file *file, void *value,

@@ -10,6 +10,7 @@
 #include <weir/inspect.h>
 
 #define LINUX_MEMINFO_WORDS 9
+#define LINUX_TCP_INFO_BYTES 280 /* what TCP_INFO gives, if so many are asked for */
 
 struct tcp_info; /* <linux/tcp.h> */
 

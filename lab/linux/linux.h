@@ -104,7 +104,7 @@ long linux_splice(struct linux_sockets *sockets, int from, int to, size_t size, 
 
 /* ---- Options: sockopts.c. Linux's names, units, lengths and errors --------------------------------- */
 
-/* Also TCP_INFO (Linux's struct tcp_info, cut to *length), TCP_CC_INFO (length 0), SO_MEMINFO (nine
+/* Also TCP_INFO (the struct tcp_info of Linux 6.18, cut to *length), TCP_CC_INFO (length 0), SO_MEMINFO (nine
  * words), SO_ERROR. */
 long linux_getsockopt(struct linux_sockets *sockets, int fd, int level, int name, void *value,
                       socklen_t *length);

@@ -20,7 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 void adapter_complain(const char *format, ...)
 {
@@ -61,6 +63,7 @@ struct adapter *adapter_create(const struct so_flags *flags)
     }
     adapter->flags = *flags;
     adapter->main = pthread_self();
+    adapter->main_tid = (pid_t)syscall(SYS_gettid);
     adapter->queue_end = &adapter->queue;
     pthread_mutex_init(&adapter->lock, NULL);
     init_condition(&adapter->moved);
@@ -120,15 +123,20 @@ bool adapter_enter(struct adapter *adapter)
         leave(adapter);
         return false;
     }
+    adapter->entries++;
     note_return(adapter);
-    if (pthread_equal(adapter->main, pthread_self()))
+    if (pthread_equal(adapter->main, pthread_self())) {
+        adapter->main_is_inside = true;
         clock_wait_for_returning(adapter);
+    }
     clock_catch_up(adapter);
     return true;
 }
 
 void adapter_leave(struct adapter *adapter)
 {
+    if (pthread_equal(adapter->main, pthread_self()))
+        adapter->main_is_inside = false;
     if (adapter->flags.is_real && netdev_next(adapter) < adapter->armed)
         pthread_cond_broadcast(&adapter->moved);
     leave(adapter);

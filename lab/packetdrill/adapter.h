@@ -66,9 +66,12 @@ struct adapter {
     pthread_cond_t
         moved;      /* a call is done, a thread is back, the next deadline is earlier, the end */
     pthread_t main; /* who made it: the thread that runs the script */
+    pid_t main_tid;
     struct so_flags flags;
     bool is_stopping;
-    unsigned users; /* threads inside */
+    bool main_is_inside;
+    unsigned users;   /* threads inside */
+    unsigned entries; /* how often one came in; may wrap */
 
     /* The clock: nanoseconds of the stack; what gettimeofday adds to them. */
     weir_time now, wall;
@@ -119,14 +122,17 @@ __attribute__((format(printf, 1, 2))) void adapter_complain(const char *format, 
 
 void clock_init(struct adapter *adapter);
 
+/* CLOCK_MONOTONIC, for adapter_sleep. */
+weir_time clock_monotonic(void);
+
 /* Real time: everything that is due by now happens. Virtual time: nothing. */
 void clock_catch_up(struct adapter *adapter);
 
 /* Waits until the threads whose calls have ended have read the virtual clock. */
 void clock_wait_for_returning(struct adapter *adapter);
 
-/* Lets time pass until `until`, with all that happens meanwhile. Called by the main thread only, if
- * the time is virtual. */
+/* Lets time pass until `until`, with all that happens meanwhile. Any thread may: packetdrill's second
+ * one waits for the begin of its call. */
 void clock_advance(struct adapter *adapter, weir_time until);
 
 /* Lets time pass until something has happened. False: nothing happens before `until`; virtual time then

@@ -6,7 +6,8 @@
  * call->wait. Three calls name addresses before Linux's layer sees them, so that the stack has the
  * address that is meant (netdev.c): bind gives one away, connect and sendto need one. close of a
  * descriptor that is not ours goes to the kernel: scripts may open files, and packetdrill does not
- * route open. */
+ * route open. splice is given the places of two offsets even where the script says NULL, with the
+ * NULL in them: 0 is none. */
 
 #include <errno.h>
 #include <lab/packetdrill/attempts.h>
@@ -124,10 +125,19 @@ long attempt_pipe(struct adapter *adapter, struct call *call)
     return linux_pipe(adapter->sockets, call->out);
 }
 
+static bool has_offset(const void *offset)
+{
+    loff_t value = 0;
+
+    if (offset)
+        memcpy(&value, offset, sizeof(value));
+    return value != 0;
+}
+
 long attempt_splice(struct adapter *adapter, struct call *call)
 {
-    if (call->in || call->out) /* offsets: neither a pipe nor a socket has a position */
-        return -ESPIPE;
+    if (has_offset(call->in) || has_offset(call->out))
+        return -ESPIPE; /* neither a pipe nor a socket has a position */
     return linux_splice(adapter->sockets, call->fd, call->other, call->size, (unsigned)call->flags,
                         &call->wait);
 }

@@ -11,12 +11,24 @@
  *
  * The main thread must not wait for what only it could bring about. If a call of its own waits, it
  * lets time pass until that is over, at most MAIN_PATIENCE of the clock; then the call fails with
- * EDEADLK, and a message says so. In real time any waiting thread lets the time pass. */
+ * EDEADLK, and a message says so. In real time any waiting thread lets the time pass.
+ *
+ * And the main thread may wait for the call without being here: packetdrill waits up to a second on
+ * a condition of its own until the call has returned, before the next call and when the script is
+ * over. Where a kernel runs on meanwhile, virtual time would stand still, and packetdrill would say
+ * that the call is still blocked. So a thread whose call ends by itself within OUTSIDE_MAX of the
+ * clock (poll, epoll_wait, a lingering close) looks every OUTSIDE_PATIENCE of real time whether the
+ * main thread sleeps somewhere else and has not been here since, and then lets the time pass, to the
+ * end of its own call and no further. */
 
 #include <errno.h>
 #include <lab/packetdrill/adapter.h>
+#include <stdio.h>
+#include <string.h>
 
 #define MAIN_PATIENCE (150 * WEIR_SECOND)
+#define OUTSIDE_PATIENCE (200 * WEIR_MS)
+#define OUTSIDE_MAX WEIR_SECOND
 
 /* ---- Waiting calls ------------------------------------------------------------------------------- */
 
@@ -84,6 +96,37 @@ weir_time call_wake(const struct adapter *adapter)
 
 /* ---- Making one ---------------------------------------------------------------------------------- */
 
+/* Whether the thread that runs the script sleeps: state S in /proc. */
+static bool is_main_asleep(const struct adapter *adapter)
+{
+    char path[64], line[256] = {0};
+    const char *state = NULL;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)adapter->main_tid);
+    file = fopen(path, "re");
+    if (!file)
+        return false;
+    if (fgets(line, sizeof(line), file))
+        state = strrchr(line, ')');
+    fclose(file);
+    return state && state[1] == ' ' && state[2] == 'S';
+}
+
+/* Virtual time, not the main thread: others move the world, unless the main one waits for us. */
+static void wait_for_others(struct adapter *adapter, const struct call *call)
+{
+    weir_time end = call->wait.wake;
+    unsigned entries = adapter->entries;
+
+    adapter_sleep(adapter, end == WEIR_NEVER ? end : clock_monotonic() + OUTSIDE_PATIENCE);
+    if (call->is_done || adapter->main_is_inside || adapter->entries != entries ||
+        end == WEIR_NEVER || end - adapter->now > OUTSIDE_MAX || !is_main_asleep(adapter))
+        return;
+    while (!call->is_done && clock_step(adapter, end))
+        continue;
+}
+
 static void wait_for_result(struct adapter *adapter, struct call *call)
 {
     bool is_main = pthread_equal(call->thread, adapter->main);
@@ -91,7 +134,7 @@ static void wait_for_result(struct adapter *adapter, struct call *call)
 
     while (!call->is_done) {
         if (!is_main && !adapter->flags.is_real) {
-            adapter_sleep(adapter, WEIR_NEVER);
+            wait_for_others(adapter, call);
         } else if (!clock_step(adapter, limit) && !call->is_done) {
             remove_waiting(adapter, call);
             call->result = -EDEADLK;

@@ -36,11 +36,16 @@ static weir_time read_clock(clockid_t id)
     return (weir_time)spec.tv_sec * WEIR_SECOND + spec.tv_nsec;
 }
 
+weir_time clock_monotonic(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
 void clock_init(struct adapter *adapter)
 {
     adapter->now = CLOCK_START;
     adapter->armed = WEIR_NEVER;
-    adapter->started = read_clock(CLOCK_MONOTONIC);
+    adapter->started = clock_monotonic();
     adapter->wall = adapter->flags.is_real ? read_clock(CLOCK_REALTIME) : VIRTUAL_EPOCH;
     adapter->wall -= CLOCK_START;
 }
@@ -55,7 +60,7 @@ void clock_catch_up(struct adapter *adapter)
 {
     if (!adapter->flags.is_real)
         return;
-    adapter->now = read_clock(CLOCK_MONOTONIC) - adapter->started + CLOCK_START;
+    adapter->now = clock_monotonic() - adapter->started + CLOCK_START;
     if (netdev_next(adapter) <= adapter->now)
         netdev_step(adapter);
 }
@@ -68,8 +73,8 @@ void clock_wait_for_returning(struct adapter *adapter)
 
     if (!adapter->returning_count || adapter->flags.is_real)
         return;
-    until = read_clock(CLOCK_MONOTONIC) + RETURN_PATIENCE;
-    while (adapter->returning_count && !adapter->is_stopping && read_clock(CLOCK_MONOTONIC) < until)
+    until = clock_monotonic() + RETURN_PATIENCE;
+    while (adapter->returning_count && !adapter->is_stopping && clock_monotonic() < until)
         adapter_sleep(adapter, until);
     adapter->returning_count = 0;
 }

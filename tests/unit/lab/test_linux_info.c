@@ -18,6 +18,30 @@ static struct tcp_info info_of(struct world *world, int side, int fd)
     return info;
 }
 
+/* The struct of a newer kernel than our headers': as long, tcpi_rcv_wnd in its place, the rest 0. */
+static void test_longest(void **state)
+{
+    uint8_t bytes[LINUX_TCP_INFO_BYTES + 8];
+    socklen_t length = sizeof(bytes);
+    struct world world;
+    uint32_t rcv_wnd;
+    int fds[2];
+
+    (void)state;
+    world_open(&world, NULL, NULL);
+    world_pair(&world, fds);
+    memset(bytes, 0xff, sizeof(bytes));
+    assert_int_equal(
+        linux_getsockopt(world.sides[0], fds[0], IPPROTO_TCP, TCP_INFO, bytes, &length), 0);
+    assert_int_equal(length, LINUX_TCP_INFO_BYTES);
+    assert_int_equal(offsetof(struct tcp_info, tcpi_snd_wnd), 228);
+    memcpy(&rcv_wnd, bytes + 232, sizeof(rcv_wnd));
+    assert_in_range(rcv_wnd, 1, 65535);
+    for (size_t i = 236; i < sizeof(bytes); i++)
+        assert_int_equal(bytes[i], i < LINUX_TCP_INFO_BYTES ? 0 : 0xff);
+    world_close(&world);
+}
+
 static void test_states(void **state)
 {
     struct world world;
@@ -139,9 +163,8 @@ static void test_lengths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_states),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_longest), cmocka_unit_test(test_states),
+        cmocka_unit_test(test_numbers), cmocka_unit_test(test_names),
         cmocka_unit_test(test_lengths),
     };
 

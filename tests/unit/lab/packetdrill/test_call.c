@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define SYN WEIR_TCP_SYN
 #define ACK WEIR_TCP_ACK
@@ -280,6 +281,96 @@ static void main_thread_waits(void **state)
     driver_close(&d);
 }
 
+/* ---- packetdrill's ways ------------------------------------------------------------------------------ */
+
+/* It waits for the begin of a blocking call in the second thread, while the main one sleeps on a
+ * condition of its own: usleep up to 20 us before, then it looks at the clock over and over. */
+static long make_late_accept(struct driver *d, void *context)
+{
+    const struct arguments *a = context;
+    long long until = driver_now(d) + a->timeout_ms * 1000, left;
+
+    while ((left = until - driver_now(d)) > 0) {
+        if (left > 20)
+            d->t.usleep(d->u, (useconds_t)(left - 20));
+    }
+    return d->t.accept(d->u, a->fd, NULL, NULL);
+}
+
+static void second_thread_waits_to_begin(void **state)
+{
+    struct arguments a = {.timeout_ms = 300};
+    struct driver d;
+    struct driver_call call = {.driver = &d, .make = make_late_accept, .context = &a};
+    long long before;
+
+    (void)state;
+    driver_open(&d, NULL);
+    a.fd = driver_listen(&d);
+    driver_in(&d, SYN, 0, 0, 0, 65535);
+    before = driver_now(&d);
+    driver_begin(&call);
+    assert_in_range(driver_now(&d) - before, 300000, 300010);
+    driver_out(&d, SYN | ACK, 0, 1, 0);
+    assert_true(d.at <= before); /* it lay there when time went on */
+    driver_in(&d, ACK, 1, 1, 0, 65535);
+    assert_true(driver_end(&call) > a.fd);
+    assert_in_range(call.end - before, 300000, 300010);
+    driver_close(&d);
+}
+
+/* After the last event, and before the next call, it waits up to a second outside until the blocked
+ * call has returned. With a kernel time goes on meanwhile; so it must here. */
+static void main_thread_waits_outside(void **state)
+{
+    struct arguments a = {.timeout_ms = 500, .poll = {.events = POLLIN}};
+    struct linger linger = {.l_onoff = 1, .l_linger = 1};
+    struct driver d;
+    struct driver_call poll = {.driver = &d, .make = make_poll, .context = &a};
+    struct driver_call close = {.driver = &d, .make = make_close, .context = &a};
+    long long before;
+
+    (void)state;
+    driver_open(&d, NULL);
+    a.fd = a.poll.fd = driver_establish(&d, NULL);
+    assert_int_equal(d.t.setsockopt(d.u, a.fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+    before = driver_now(&d);
+    driver_begin(&poll);
+    assert_int_equal(driver_end(&poll), 0);
+    assert_int_equal(poll.end - before, 500001);
+    before = driver_now(&d);
+    driver_begin(&close);
+    assert_int_equal(driver_end(&close), 0);
+    assert_int_equal(close.end - before, 1000001);
+    driver_out(&d, FIN | ACK, 1, 1, 0);
+    assert_in_range(d.at - before, 0, 1);
+    driver_close(&d);
+}
+
+/* ... but no longer than packetdrill would wait, and only once nothing else is left to wait for. */
+static void time_stands_still_outside(void **state)
+{
+    struct arguments a = {.timeout_ms = 1500, .poll = {.events = POLLIN}};
+    struct driver d;
+    struct driver_call poll = {.driver = &d, .make = make_poll, .context = &a};
+    struct timespec limit;
+    long long before;
+
+    (void)state;
+    driver_open(&d, NULL);
+    a.poll.fd = driver_establish(&d, NULL);
+    before = driver_now(&d);
+    driver_begin(&poll);
+    clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += 1;
+    assert_int_equal(pthread_timedjoin_np(poll.thread, NULL, &limit), ETIMEDOUT);
+    assert_int_equal(driver_now(&d) - before, 1);
+    d.t.usleep(d.u, 600000); /* 0.9 s are left */
+    assert_int_equal(driver_end(&poll), 0);
+    assert_int_equal(poll.end - before, 1500001);
+    driver_close(&d);
+}
+
 /* ---- Both at once ----------------------------------------------------------------------------------- */
 
 /* The two threads keep their own errno, and one call may give what another waits for. */
@@ -343,11 +434,19 @@ static void same_every_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(blocked_accept),   cmocka_unit_test(blocked_read),
-        cmocka_unit_test(blocked_write),    cmocka_unit_test(blocked_connect),
-        cmocka_unit_test(connect_gives_up), cmocka_unit_test(blocked_poll),
-        cmocka_unit_test(lingering_close),  cmocka_unit_test(main_thread_waits),
-        cmocka_unit_test(two_threads),      cmocka_unit_test(same_every_time),
+        cmocka_unit_test(blocked_accept),
+        cmocka_unit_test(blocked_read),
+        cmocka_unit_test(blocked_write),
+        cmocka_unit_test(blocked_connect),
+        cmocka_unit_test(connect_gives_up),
+        cmocka_unit_test(blocked_poll),
+        cmocka_unit_test(lingering_close),
+        cmocka_unit_test(main_thread_waits),
+        cmocka_unit_test(second_thread_waits_to_begin),
+        cmocka_unit_test(main_thread_waits_outside),
+        cmocka_unit_test(time_stands_still_outside),
+        cmocka_unit_test(two_threads),
+        cmocka_unit_test(same_every_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
