@@ -10,6 +10,10 @@
  * them costs nothing, and a thread that waits sleeps in the kernel: packetdrill looks for the state S
  * in /proc to see that a call blocks.
  *
+ * Commands of the script are run by packetdrill itself, between two calls of the main thread, and may
+ * change settings. Nothing tells of them, but that a process was started and has ended takes longer than
+ * COMMAND_TIME_MIN: after so much time outside the settings are read again.
+ *
  * `users` counts the threads inside. The end ends their calls (ECANCELED) and waits for them to leave.
  *
  * Messages go to stderr and begin with weir-packetdrill:; they are about the adapter's own trouble. */
@@ -23,6 +27,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#define COMMAND_TIME_MIN (200 * WEIR_US)
 
 void adapter_complain(const char *format, ...)
 {
@@ -128,6 +134,8 @@ bool adapter_enter(struct adapter *adapter)
     if (pthread_equal(adapter->main, pthread_self())) {
         adapter->main_is_inside = true;
         clock_wait_for_returning(adapter);
+        if (clock_monotonic() - adapter->left_at >= COMMAND_TIME_MIN)
+            netdev_refresh(adapter);
     }
     clock_catch_up(adapter);
     return true;
@@ -135,8 +143,10 @@ bool adapter_enter(struct adapter *adapter)
 
 void adapter_leave(struct adapter *adapter)
 {
-    if (pthread_equal(adapter->main, pthread_self()))
+    if (pthread_equal(adapter->main, pthread_self())) {
         adapter->main_is_inside = false;
+        adapter->left_at = clock_monotonic();
+    }
     if (adapter->flags.is_real && netdev_next(adapter) < adapter->armed)
         pthread_cond_broadcast(&adapter->moved);
     leave(adapter);

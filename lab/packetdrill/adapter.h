@@ -70,8 +70,9 @@ struct adapter {
     struct so_flags flags;
     bool is_stopping;
     bool main_is_inside;
-    unsigned users;   /* threads inside */
-    unsigned entries; /* how often one came in; may wrap */
+    unsigned users;    /* threads inside */
+    unsigned entries;  /* how often one came in; may wrap */
+    weir_time left_at; /* CLOCK_MONOTONIC when the main thread went out last */
 
     /* The clock: nanoseconds of the stack; what gettimeofday adds to them. */
     weir_time now, wall;
@@ -81,7 +82,8 @@ struct adapter {
     unsigned returning_count;
     unsigned stuck; /* steps since virtual time went on */
 
-    struct weir_stack *stack; /* NULL: nobody has needed it yet */
+    struct weir_stack *stack;        /* NULL: nobody has needed it yet */
+    struct weir_stack_config config; /* what it was made with, and was told since */
     struct linux_sockets *sockets;
     struct adapter_iface ifaces[ADAPTER_IFACES_MAX];
     unsigned ifaces_count;
@@ -143,6 +145,10 @@ bool clock_step(struct adapter *adapter, weir_time until);
 
 /* Makes the stack, if there is none yet. Returns 0 or -ENOMEM. */
 int netdev_open(struct adapter *adapter);
+
+/* A command of the script may have changed settings: tells the stack. */
+void netdev_refresh(struct adapter *adapter);
+
 void netdev_close(struct adapter *adapter);
 
 /* `addr` (host order) is the script's local address, if the first of its kind. */

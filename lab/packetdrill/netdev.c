@@ -45,22 +45,27 @@ static void fill_seed(const struct adapter *adapter, struct weir_stack_config *c
         config->seed[i] = (uint8_t)(adapter->flags.seed >> (8 * i));
 }
 
+static void configure(const struct adapter *adapter, struct weir_stack_config *config,
+                      struct linux_config *linux)
+{
+    weir_stack_config_init(config);
+    weir_profile(adapter->flags.profile, &config->tcp);
+    fill_seed(adapter, config);
+    if (adapter->flags.has_sysctls)
+        sysctls_apply(config, linux);
+}
+
 int netdev_open(struct adapter *adapter)
 {
     struct linux_config linux = {
         .local = weir_addr_any4(),
         .numbers = {.get = numbers_get, .put = numbers_put, .context = adapter},
     };
-    struct weir_stack_config config;
 
     if (adapter->stack)
         return 0;
-    weir_stack_config_init(&config);
-    weir_profile(adapter->flags.profile, &config.tcp);
-    fill_seed(adapter, &config);
-    if (adapter->flags.has_sysctls)
-        sysctls_apply(&config, &linux);
-    adapter->stack = weir_stack_create(&config);
+    configure(adapter, &adapter->config, &linux);
+    adapter->stack = weir_stack_create(&adapter->config);
     if (!adapter->stack)
         return -ENOMEM;
     adapter->sockets = linux_create(adapter->stack, &linux);
@@ -71,6 +76,20 @@ int netdev_open(struct adapter *adapter)
     }
     linux_set_now(adapter->sockets, adapter->now);
     return 0;
+}
+
+void netdev_refresh(struct adapter *adapter)
+{
+    struct weir_stack_config config;
+    struct linux_config unused = {0};
+
+    if (!adapter->stack || !adapter->flags.has_sysctls)
+        return;
+    configure(adapter, &config, &unused);
+    if (memcmp(&config.tcp, &adapter->config.tcp, sizeof(config.tcp)) == 0)
+        return;
+    adapter->config = config;
+    weir_stack_set_tcp(adapter->stack, &config.tcp);
 }
 
 void netdev_close(struct adapter *adapter)

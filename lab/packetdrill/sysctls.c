@@ -4,8 +4,10 @@
  *
  * Scripts for Linux set sysctls by shell commands, and packetdrill runs these as they are. Started in
  * a network namespace of its own it changes nobody's settings, and what stands in /proc/sys afterwards
- * is what the script wants. So the table below is read once, when the script makes its first socket,
- * and given to linux_sysctl, which knows what each means for us.
+ * is what the script wants. So the table below is read when the script makes its first socket, and
+ * again whenever a command may have been run (adapter.c), and given to linux_sysctl, which knows what
+ * each means for us. As in `weir drill`, later settings are those of connections to come and, where
+ * Linux looks at them each time, of those that live; the bounds of SO_RCVBUF and SO_SNDBUF stay.
  *
  * Whether the namespace is its own: it is not the one of process 1. If that cannot be seen (it takes
  * privileges over process 1, which `unshare --user` gives away), then whether we may write settings:
