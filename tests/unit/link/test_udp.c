@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The UDP link on the loopback interface: batches, tags, sizes, refusals, a full socket. */
+/* The UDP link on the loopback interface: batches, tags, sizes, refusals, a full socket,
+ * errors that wait. */
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,6 +39,29 @@ int sendmmsg(int fd, struct mmsghdr *headers, unsigned count, int flags)
     if (done == 0)
         errno = EAGAIN;
     return done > 0 ? done : -1;
+}
+
+/* Errors that wait on the socket, each told instead of what it holds. */
+static int errors_waiting;
+
+int recvmmsg(int fd, struct mmsghdr *headers, unsigned count, int flags, struct timespec *timeout)
+{
+    int done = 0;
+
+    (void)timeout;
+    if (errors_waiting > 0) {
+        errors_waiting--;
+        errno = ECONNREFUSED;
+        return -1;
+    }
+    for (; (unsigned)done < count; done++) {
+        ssize_t length = recvmsg(fd, &headers[done].msg_hdr, flags);
+
+        if (length < 0)
+            return done > 0 ? done : -1;
+        headers[done].msg_len = (unsigned)length;
+    }
+    return done;
 }
 
 /* A link on a port that the system has free: found by asking for one and giving it back. */
@@ -306,6 +330,63 @@ static void test_full_socket(void **state)
     b->ops->destroy(b);
 }
 
+/* What was left of a batch goes where it was to go. */
+static void test_full_socket_with_many_peers(void **state)
+{
+    enum { PEERS = 3, EACH = 7 };
+    uint64_t tag_a, tags[PEERS];
+    struct weir_link *a = open_link(&tag_a), *peers[PEERS];
+    struct weir_frame frames[64];
+
+    (void)state;
+    for (int i = 0; i < PEERS; i++)
+        peers[i] = open_link(&tags[i]);
+    for (uint32_t number = 0; number < PEERS * EACH; number++)
+        stage(a, tags[number % PEERS], number, 40);
+    for (int granted = 0; granted < PEERS * EACH; granted += 5) {
+        allowance = 5;
+        assert_int_equal(a->ops->flush(a, 0), 0);
+    }
+    allowance = INT_MAX;
+    assert_false(a->wants_write);
+    for (uint32_t i = 0; i < PEERS; i++) {
+        int got = 0;
+
+        while (got < EACH) {
+            int count = receive(peers[i], frames, 64);
+
+            for (int index = 0; index < count; index++, got++)
+                assert_int_equal(number_of(&frames[index]), (uint32_t)got * PEERS + i);
+        }
+        peers[i]->ops->destroy(peers[i]);
+    }
+    a->ops->destroy(a);
+}
+
+/* An error of the past hides no datagram, and many of them do not hold the caller up for ever. */
+static void test_errors_are_swallowed(void **state)
+{
+    uint64_t tag_a, tag_b;
+    struct weir_link *a = open_link(&tag_a), *b = open_link(&tag_b);
+    struct weir_udp_counts counts;
+    struct weir_frame frame;
+
+    (void)state;
+    stage(a, tag_b, 77, 40);
+    assert_int_equal(a->ops->flush(a, 0), 0);
+    errors_waiting = 3;
+    assert_int_equal(receive(b, &frame, 1), 1);
+    assert_int_equal(number_of(&frame), 77);
+    weir_udp_counts(b, &counts);
+    assert_int_equal(counts.errors, 3);
+    errors_waiting = INT_MAX;
+    assert_int_equal(b->ops->receive(b, &frame, 1, 0), 0);
+    assert_true(INT_MAX - errors_waiting < 100);
+    errors_waiting = 0;
+    a->ops->destroy(a);
+    b->ops->destroy(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +398,8 @@ int main(void)
         cmocka_unit_test(test_largest_datagram),
         cmocka_unit_test(test_refusals_are_swallowed),
         cmocka_unit_test(test_full_socket),
+        cmocka_unit_test(test_full_socket_with_many_peers),
+        cmocka_unit_test(test_errors_are_swallowed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,35 @@ static void a_full_buffer_cuts_the_message(void **state)
     talk_destroy(t);
 }
 
+/* Neither is what was taken of it urgent, nor the end of a record: its last byte did not fit. */
+static void a_message_that_is_cut_has_no_end(void **state)
+{
+    static const size_t firsts[] = {1000, 2048, 2500};
+    static uint8_t bytes[4000];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(firsts); i++) {
+        struct talk *t = talk_create(NULL);
+        int s = talk_establish_active(t);
+        const struct weir_span parts[] = {{bytes, firsts[i]}, {bytes, 1500}};
+        struct weir_message message = message_of(parts, COUNT(parts));
+        struct weir_packet packet;
+
+        weir_socket_set(t->stack, s, WEIR_TCP_NODELAY, 1);
+        weir_socket_set(t->stack, s, WEIR_SO_SNDBUF, 2048);
+        assert_int_equal(weir_socket_sendmsg(t->stack, s, &message, WEIR_MSG_OOB | WEIR_MSG_EOR),
+                         2048);
+        talk_run(t);
+        assert_true(talk_take(t, &packet, NULL));
+        assert_false(packet.flags & WEIR_TCP_URG);
+        assert_int_equal(packet.payload_length, 1460);
+        assert_true(talk_take(t, &packet, NULL));
+        assert_false(packet.flags & WEIR_TCP_URG);
+        assert_int_equal(packet.payload_length, 588);
+        talk_destroy(t);
+    }
+}
+
 static void parts_are_filled_in_their_order(void **state)
 {
     struct talk *t = talk_create(NULL);
@@ -322,6 +351,7 @@ int main(void)
         cmocka_unit_test(parts_are_sent_one_after_the_other),
         cmocka_unit_test(the_end_of_the_message_is_marked),
         cmocka_unit_test(a_full_buffer_cuts_the_message),
+        cmocka_unit_test(a_message_that_is_cut_has_no_end),
         cmocka_unit_test(parts_are_filled_in_their_order),
         cmocka_unit_test(peeking_takes_nothing),
         cmocka_unit_test(bytes_can_be_thrown_away),

@@ -74,6 +74,24 @@ static void test_interval(void **state)
     talk_destroy(t);
 }
 
+/* RFC 9293 3.8.4 [MUST-26]: idle is who was not heard, not who was not asked to look. */
+static void test_switched_on_late(void **state)
+{
+    struct talk *t = talk_create(NULL);
+    int s = talk_establish_passive(t);
+
+    (void)state;
+    talk_mark(t);
+    talk_advance(t, 6 * WEIR_SECOND);
+    enable(t, s, 10 * WEIR_SECOND, 2 * WEIR_SECOND, 3);
+    talk_expect_at(t, 10e3, ". 0:0(0) ack 1 why keep-alive");
+    talk_in(t, ". 1:1(0) ack 1");
+    talk_advance(t, 8 * WEIR_SECOND);
+    assert_int_equal(weir_socket_set(t->stack, s, WEIR_TCP_KEEPIDLE, 9 * WEIR_SECOND), 0);
+    talk_expect_at(t, 19e3, ". 0:0(0) ack 1 why keep-alive");
+    talk_destroy(t);
+}
+
 /* RFC 9293 3.8.4 [MUST-27]: an answer starts the idle time anew, also where the probes' interval is
  * the longer one. */
 static void test_idle_less_than_interval(void **state)
@@ -194,10 +212,15 @@ static void test_in_close_wait(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_off_by_default),   cmocka_unit_test(test_one_socket),
-        cmocka_unit_test(test_interval),         cmocka_unit_test(test_only_when_idle),
-        cmocka_unit_test(test_one_is_not_death), cmocka_unit_test(test_answer),
-        cmocka_unit_test(test_in_close_wait),    cmocka_unit_test(test_idle_less_than_interval),
+        cmocka_unit_test(test_off_by_default),
+        cmocka_unit_test(test_one_socket),
+        cmocka_unit_test(test_interval),
+        cmocka_unit_test(test_only_when_idle),
+        cmocka_unit_test(test_one_is_not_death),
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_switched_on_late),
+        cmocka_unit_test(test_in_close_wait),
+        cmocka_unit_test(test_idle_less_than_interval),
         cmocka_unit_test(test_not_in_time_wait),
     };
 
