@@ -35,12 +35,15 @@ struct weir_tcp_settings {
     weir_time msl;                /* TIME-WAIT lasts twice this */
     weir_time fin_wait_2_timeout; /* of a socket that the application has closed; 0: RST at once */
     weir_time delayed_ack;        /* RFC 9293 3.8.6.3; 0: acknowledge every data segment at once */
-    weir_time delayed_ack_max;  /* > delayed_ack: the delay adapts to the peer's pace, up to this */
-    uint32_t quick_acks;        /* so many data segments at most are acknowledged at once when a
+    weir_time delayed_ack_max; /* > delayed_ack: the delay adapts to the peer's pace, up to this */
+    uint32_t quick_acks;       /* so many data segments at most are acknowledged at once when a
                                      connection or, after a pause, its peer starts to send; 0: off */
-    bool ack_by_peer_segment;   /* an ACK is due beyond one segment of the size that the peer uses,
+    bool ack_by_peer_segment;  /* an ACK is due beyond one segment of the size that the peer uses,
                                      else from two of our MSS on */
-    weir_time sws_override;     /* RFC 9293 3.8.6.2.1: 0.1..1 s (brown: 10 ms); 0: the RTO */
+    bool delay_fin_ack;     /* the ACK of a FIN waits as that of data does, if data came before */
+    bool ack_on_read;       /* a delayed ACK leaves when all is read and a small segment, or one
+                                     with PSH, was among it; needs ack_by_peer_segment */
+    weir_time sws_override; /* RFC 9293 3.8.6.2.1: 0.1..1 s (brown: 10 ms); 0: the RTO */
     weir_time first_data_delay; /* pause of an active opener before its first data; 0: none */
 
     weir_time keepalive_idle;
@@ -66,7 +69,10 @@ struct weir_tcp_settings {
     uint32_t syn_losses_max;   /* SYNs or SYN-ACKs repeated before the first window is one MSS */
     uint32_t slow_start_limit; /* MSS that one ACK adds in slow start (RFC 3465 L); 0: all that
                                          it acknowledges */
+    bool dup_acks_deliver;     /* segments that duplicate ACKs told of do not open cwnd again when
+                                    they are acknowledged */
     bool idle_restart;         /* RFC 5681 4.1 */
+    bool idle_halves;          /* and by half for each RTO, instead of at once */
     const char *congestion_control; /* name of a row of tcp/cc.h: "newreno" */
 
     uint8_t ttl;
@@ -83,10 +89,14 @@ struct weir_tcp_settings {
     bool minshall;             /* Nagle holds a small segment back only while another one is out
                                   (RFC 9293 A.3) */
     bool half_window_mss;      /* segments of no more than half the largest window seen */
-    bool probe_has_data;     /* RFC 9293 3.8.6.1: a zero-window probe has one octet; else none, and
+    bool keeps_segments; /* what is sent again has the edges and the PSH it had, and bytes written
+                                  with WEIR_MSG_MORE get none */
+    bool probe_has_data; /* RFC 9293 3.8.6.1: a zero-window probe has one octet; else none, and
                                   a number below SND.UNA */
     bool window_in_segments; /* windows are offered in whole segments of the peer's, and updated
                                   when they can be doubled */
+    bool shut_keeps_data;    /* what comes after a shutdown of reading can still be read, else it is
+                                  acknowledged and thrown away */
     bool icmp_ends_opening;  /* any ICMP error ends an opening connection, else hard ones only */
     bool ack_unsent_acks;    /* an ACK of what was never sent is answered (RFC 9293 3.10.7.4), else
                                   dropped */

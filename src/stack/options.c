@@ -193,6 +193,9 @@ static void tell_connection(struct weir_stack *stack, struct conn *conn, enum we
         tcp_stop_timer(tcp, TCP_TIMER_USER);
         tcp_start_user_timer(tcp);
         break;
+    case WEIR_TCP_NODELAY: /* once, a cork does not hold what is queued: tcp(7) */
+        tcp->sws_override |= !settings->nagle && tcp_send_unsent(tcp) > 0;
+        break;
     default:
         break;
     }

@@ -98,6 +98,8 @@ static void make_linux_timers(struct weir_tcp_settings *settings)
     settings->delayed_ack_max = 200 * WEIR_MS;
     settings->quick_acks = 16;
     settings->ack_by_peer_segment = true;
+    settings->ack_on_read = true;
+    settings->delay_fin_ack = true;
     settings->sws_override = 0;
     settings->invalid_ratelimit = 500 * WEIR_MS;
 }
@@ -111,8 +113,12 @@ static void make_linux(struct weir_tcp_settings *settings)
     settings->initial_window_bytes = 0;
     settings->syn_losses_max = 1;
     settings->slow_start_limit = 0;
+    settings->dup_acks_deliver = true;
+    settings->idle_halves = true;
     settings->minshall = true;
     settings->half_window_mss = true;
+    settings->keeps_segments = true;
+    settings->shut_keeps_data = true;
     settings->probe_has_data = false;
     settings->rst_closes_time_wait = true;
     settings->rst_has_ack = true;

@@ -173,7 +173,7 @@ int weir_recv_consume(struct weir_stack *stack, int number, size_t length)
         return WEIR_EINVAL;
     conn->socket->lent_in = 0;
     tcp_recv_consume(&conn->tcp, (uint32_t)length);
-    if (tcp_recv_update_due(&conn->tcp, memory_pressure(stack)))
+    if (conn->tcp.ack_now || tcp_recv_update_due(&conn->tcp, memory_pressure(stack)))
         conn_mark(stack, conn);
     return 0;
 }

@@ -80,7 +80,8 @@ bool records_append(struct records *records, struct alloc *alloc, const struct r
     if (!last)
         return false;
     last->end = record->end;
-    last->flags |= RECORD_MERGED | (record->flags & RECORD_RETRANSMITTED);
+    last->flags &= ~(uint32_t)RECORD_PUSHED;
+    last->flags |= RECORD_MERGED | (record->flags & (RECORD_RETRANSMITTED | RECORD_PUSHED));
     return true;
 }
 
@@ -134,6 +135,7 @@ bool records_split(struct records *records, struct alloc *alloc, weir_seq una, w
         return false;
     duplicate(records, at);
     item(records, at)->end = seq;
+    item(records, at)->flags &= ~(uint32_t)RECORD_PUSHED;
     return true;
 }
 

@@ -15,6 +15,7 @@ enum record_flag {
     RECORD_RETRANSMITTED = 1, /* Karn: gives no RTT sample */
     RECORD_MERGED = 2,        /* more than one run: gives no RTT sample */
     RECORD_LOST = 4,          /* taken for lost, not yet sent again */
+    RECORD_PUSHED = 8,        /* its last segment had PSH; of the parts of a split, the last */
 };
 
 struct record {

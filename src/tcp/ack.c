@@ -16,6 +16,12 @@
  *   delayed_ack_max       the delay follows the time between the peer's segments, between delayed_ack
  *                         and this; it doubles when the timer has expired, as nothing came in time
  *
+ *   ack_on_read           a reader who has emptied the buffer, of data whose end was seen, gets the delayed
+ *                         ACK sent at once; of an interactive connection, only after two such ends
+ *
+ *   delay_fin_ack         the ACK of a FIN waits too, where data came before: whoever closes then needs one
+ *                         segment for both; no quick ACK hastens it
+ *
  * A connection on which data goes out within that time of data coming in is interactive: its ACKs ride
  * on the answers, and it gets no quick ones. */
 
@@ -53,14 +59,26 @@ void tcp_ack_refused(struct tcp_conn *conn)
     conn->ack_delay = conn->settings->delayed_ack;
 }
 
+/* The size of the peer's segments, and whether this one ends what it had to say: one that is smaller, or
+ * has PSH. */
+static void note_size(struct tcp_conn *conn, const struct tcp_segment *segment)
+{
+    bool is_small = segment->length < conn->peer_segment;
+
+    if (!is_small)
+        conn->peer_segment = (uint16_t)min_u32(segment->length, conn->rcv_mss);
+    if (is_small && conn->small_came)
+        conn->small_came = 2;
+    else if ((is_small || (segment->flags & TCP_PSH)) && !conn->small_came)
+        conn->small_came = 1;
+}
+
 /* What the pace of the peer's data says. */
-static void note_pace(struct tcp_conn *conn, uint32_t length, weir_time now)
+static void note_pace(struct tcp_conn *conn, weir_time now)
 {
     const struct weir_tcp_settings *settings = conn->settings;
     weir_time pause = now - conn->last_data;
 
-    if (length >= conn->peer_segment)
-        conn->peer_segment = (uint16_t)min_u32(length, conn->rcv_mss);
     if (!conn->ack_delay) { /* the first data */
         tcp_ack_quickly(conn);
         conn->ack_delay = settings->delayed_ack;
@@ -97,19 +115,46 @@ static bool is_enough(const struct tcp_conn *conn)
             tcp_recv_offer(conn, false) >= conn->rcv_adv - conn->rcv_acked);
 }
 
-bool tcp_ack_data_came(struct tcp_conn *conn, uint32_t length, weir_time now)
+static void start_delay(struct tcp_conn *conn, weir_time now)
 {
-    weir_time at;
+    weir_time at = now + delay_of(conn);
 
-    note_pace(conn, length, now);
-    if (conn->settings->delayed_ack == 0 || is_enough(conn) ||
-        (conn->quick_acks && !conn->is_interactive))
-        return true;
-    at = now + delay_of(conn);
     if (!tcp_timer_is_running(conn, TCP_TIMER_DELAYED_ACK) ||
         conn->timers[TCP_TIMER_DELAYED_ACK] > at)
         tcp_start_timer(conn, TCP_TIMER_DELAYED_ACK, at);
+}
+
+bool tcp_ack_data_came(struct tcp_conn *conn, const struct tcp_segment *segment, weir_time now)
+{
+    bool is_last = (segment->flags & TCP_FIN) && conn->settings->delay_fin_ack;
+
+    note_size(conn, segment);
+    note_pace(conn, now);
+    if (conn->settings->delayed_ack == 0 || is_enough(conn) ||
+        (conn->quick_acks && !conn->is_interactive && !is_last))
+        return true;
+    start_delay(conn, now);
     return false;
+}
+
+bool tcp_ack_fin_came(struct tcp_conn *conn, weir_time now)
+{
+    if (!conn->settings->delay_fin_ack || conn->state != WEIR_STATE_ESTABLISHED ||
+        !conn->ack_delay || conn->ack_now)
+        return true;
+    conn->is_interactive = true;
+    start_delay(conn, now);
+    return false;
+}
+
+bool tcp_ack_wanted_by_reader(const struct tcp_conn *conn)
+{
+    if (!conn->settings->ack_on_read || !tcp_timer_is_running(conn, TCP_TIMER_DELAYED_ACK))
+        return false;
+    if (conn->rcv_nxt - conn->rcv_acked > conn->peer_segment)
+        return true;
+    return !tcp_recv_readable(conn) && !conn->ooo.count &&
+           conn->small_came > (conn->is_interactive ? 1 : 0);
 }
 
 void tcp_ack_expired(struct tcp_conn *conn)
@@ -124,6 +169,7 @@ void tcp_ack_expired(struct tcp_conn *conn)
 
 void tcp_ack_sent(struct tcp_conn *conn, bool is_data, weir_time now)
 {
+    conn->small_came = 0;
     if (conn->quick_acks && conn->rcv_nxt != conn->rcv_acked && !--conn->quick_acks)
         conn->ack_delay = conn->settings->delayed_ack;
     if (is_data && now - conn->last_data < conn->ack_delay && conn->settings->quick_acks)

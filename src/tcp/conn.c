@@ -241,13 +241,25 @@ void tcp_enter_established(struct tcp_conn *conn, weir_time now)
     conn->events |= WEIR_OUT;
 }
 
+/* idle_halves: half of cwnd for each RTO that has passed, not below the first window. */
+static uint32_t restart_window(const struct tcp_conn *conn, weir_time idle)
+{
+    uint32_t window = min_u32(initial_window(conn), conn->cc.cwnd), halved = conn->cc.cwnd;
+
+    if (!conn->settings->idle_halves)
+        return window;
+    while ((idle -= conn->rto) > 0 && halved > window)
+        halved /= 2;
+    return max_u32(halved, window);
+}
+
 void tcp_resume(struct tcp_conn *conn, weir_time now)
 {
     if (!tcp_is_synchronised(conn) || !conn->settings->idle_restart ||
         conn->snd_una != conn->snd_nxt || conn->snd_nxt == conn->snd_end ||
         now - conn->last_sent <= conn->rto)
         return;
-    conn->cc_ops->idle(&conn->cc, min_u32(initial_window(conn), conn->cc.cwnd),
+    conn->cc_ops->idle(&conn->cc, restart_window(conn, now - conn->last_sent),
                        now - conn->last_sent, conn->rto);
 }
 

@@ -98,12 +98,22 @@ static void acked_in_recovery(struct tcp_conn *conn, weir_seq ack, weir_time now
         conn->cc.cwnd += conn->cc.mss;
 }
 
-static void grow_window(struct tcp_conn *conn, weir_seq ack, weir_time now)
+/* What is acknowledged and was not known to have arrived: dup_acks_deliver. */
+static uint32_t newly_delivered(const struct tcp_conn *conn, uint32_t acked, uint32_t dup_acks)
+{
+    uint32_t known = min_u32(dup_acks, TCP_DUP_ACK_THRESHOLD) * conn->cc.mss;
+
+    if (!conn->settings->dup_acks_deliver || conn->phase != TCP_OPEN)
+        return acked;
+    return max_u32(acked - min_u32(known, acked), min_u32(conn->cc.mss, acked));
+}
+
+static void grow_window(struct tcp_conn *conn, weir_seq ack, uint32_t dup_acks, weir_time now)
 {
     uint32_t in_flight = tcp_loss_in_flight(conn);
     bool is_restarting = conn->phase == TCP_LOSS && conn->cc.cwnd < conn->cc.ssthresh;
     struct weir_cc_ack acked = {
-        .acked = ack - conn->snd_una,
+        .acked = newly_delivered(conn, ack - conn->snd_una, dup_acks),
         .in_flight = in_flight,
         .cwnd_limited = conn->phase == TCP_LOSS || in_flight + conn->cc.mss > conn->cc.cwnd ||
                         (conn->cc.cwnd < conn->cc.ssthresh && conn->cc.cwnd < 2 * in_flight),
@@ -117,12 +127,14 @@ static void grow_window(struct tcp_conn *conn, weir_seq ack, weir_time now)
 
 void tcp_loss_acked(struct tcp_conn *conn, weir_seq ack, weir_time now)
 {
+    uint32_t dup_acks = conn->dup_acks;
+
     conn->dup_acks = 0;
     if (conn->phase == TCP_RECOVERY) {
         acked_in_recovery(conn, ack, now);
         return;
     }
-    grow_window(conn, ack, now);
+    grow_window(conn, ack, dup_acks, now);
     if (conn->phase != TCP_LOSS) {
         conn->recover = seq_max(conn->recover, ack - 1); /* never falls 2^31 behind */
         return;

@@ -33,6 +33,8 @@ static struct tcp_run run_of(const struct tcp_conn *conn, enum tcp_run_kind kind
         return run;
     if (length && tcp_marks_after(conn, seq + length - 1) == seq + length)
         run.flags |= TCP_PSH; /* the end, or that of a record: RFC 9293 3.9.1.2 [MUST-61] */
+    if (conn->settings->keeps_segments && conn->more_coming && seq + length == conn->snd_end)
+        run.flags = 0;
     return run;
 }
 
@@ -54,6 +56,41 @@ static struct tcp_run plan_opening(const struct tcp_conn *conn)
     return nothing(conn, WEIR_WHY_WAIT_STATE);
 }
 
+/* Of `length` bytes from `seq` on that were sent: the rest of the run they left in, and the runs behind
+ * it that fit as wholes. At most a segment's worth of runs is looked at. */
+static uint32_t whole_runs(const struct tcp_conn *conn, weir_seq seq, uint32_t length)
+{
+    const struct records *records = &conn->records;
+    uint32_t i, fits = 0;
+
+    for (i = records_find(records, conn->snd_una, seq); i < records->count && fits < length; i++) {
+        uint32_t end = seq_min(records_at(records, i)->end, conn->snd_end) - seq;
+
+        if (fits && end > length)
+            break;
+        fits = min_u32(end, length);
+    }
+    return fits ? fits : length;
+}
+
+/* keeps_segments: what `run` sends again has the flags that its last byte had. FIN joins what is less
+ * than a segment. */
+static void flag_again(const struct tcp_conn *conn, struct tcp_run *run)
+{
+    weir_seq end = run->seq + run->length;
+    uint32_t last = records_find(&conn->records, conn->snd_una, end - 1);
+    const struct record *record;
+
+    if (!run->length || last >= conn->records.count)
+        return;
+    record = records_at(&conn->records, last);
+    run->flags &= TCP_FIN;
+    if (run->length == conn->cc.mss && record->end == end)
+        run->flags = 0;
+    if ((record->flags & RECORD_PUSHED) && record->end - end <= (end == conn->snd_end ? 1 : 0))
+        run->flags |= TCP_PSH;
+}
+
 /* What was sent from `seq` on, again, at most one segment, inside the peer's window. */
 static struct tcp_run retransmission(const struct tcp_conn *conn, weir_seq seq, enum weir_why why)
 {
@@ -65,9 +102,13 @@ static struct tcp_run retransmission(const struct tcp_conn *conn, weir_seq seq, 
         length = 0;
     if (conn->phase != TCP_LOSS)
         length = min_u32(length, conn->snd_nxt - seq);
+    if (conn->settings->keeps_segments && length)
+        length = whole_runs(conn, seq, length);
     run = run_of(conn, TCP_RUN_DATA, seq, length, why);
     if (conn->fin_queued && seq + length == conn->snd_end && length < edge)
         run.flags |= TCP_FIN;
+    if (conn->settings->keeps_segments)
+        flag_again(conn, &run);
     return run;
 }
 
@@ -268,10 +309,11 @@ static void record_again(struct tcp_conn *conn, weir_seq seq, weir_seq end, weir
     }
 }
 
-static void record_new(struct tcp_conn *conn, weir_seq end, weir_time now)
+static void record_new(struct tcp_conn *conn, weir_seq end, bool is_pushed, weir_time now)
 {
     struct record record = {
         .end = end,
+        .flags = is_pushed ? RECORD_PUSHED : 0,
         .sent = now,
         .delivered = conn->bytes_acked,
         .delivered_at = conn->stalled_since,
@@ -321,7 +363,7 @@ static void sent_data(struct tcp_conn *conn, const struct tcp_run *run, uint32_t
     if (seq_lt(run->seq, conn->snd_nxt))
         conn->bytes_sent -= sent_again(conn, run, end, now);
     if (seq_gt(end, conn->snd_nxt)) {
-        record_new(conn, end, now);
+        record_new(conn, end, (run->flags & TCP_PSH) && length == run->length, now);
         if (length % conn->cc.mss)
             conn->snd_small = run->seq + length;
         conn->snd_nxt = end;
@@ -414,9 +456,11 @@ static weir_time probe_interval(const struct tcp_conn *conn)
     return min_i64(interval, conn->settings->rto_max);
 }
 
-static weir_time override_delay(const struct tcp_conn *conn)
+static weir_time override_delay(const struct tcp_conn *conn, enum weir_why why)
 {
-    return conn->settings->sws_override ? conn->settings->sws_override : conn->rto;
+    if (!conn->settings->sws_override)
+        return conn->rto;
+    return why == WEIR_WHY_WAIT_CORK ? CORK_MAX : conn->settings->sws_override;
 }
 
 weir_time tcp_wait(struct tcp_conn *conn, enum weir_why why, weir_time now)
@@ -435,7 +479,6 @@ weir_time tcp_wait(struct tcp_conn *conn, enum weir_why why, weir_time now)
     if (!is_small)
         tcp_stop_timer(conn, TCP_TIMER_SWS);
     else if (!tcp_timer_is_running(conn, TCP_TIMER_SWS))
-        tcp_start_timer(conn, TCP_TIMER_SWS,
-                        now + (why == WEIR_WHY_WAIT_CORK ? CORK_MAX : override_delay(conn)));
+        tcp_start_timer(conn, TCP_TIMER_SWS, now + override_delay(conn, why));
     return tcp_deadline(conn);
 }

@@ -152,9 +152,10 @@ static void ack_at_once(struct tcp_conn *conn, enum weir_why why)
 }
 
 /* In-order data came: RFC 9293 3.8.6.3 [SHLD-18, SHLD-19, MUST-40]. */
-static void note_in_order(struct tcp_conn *conn, uint32_t length, bool filled_gap, weir_time now)
+static void note_in_order(struct tcp_conn *conn, const struct tcp_segment *segment, bool filled_gap,
+                          weir_time now)
 {
-    bool is_due = tcp_ack_data_came(conn, length, now);
+    bool is_due = tcp_ack_data_came(conn, segment, now);
 
     if (conn->acks_owed) {
         conn->acks_owed = 0;
@@ -228,10 +229,10 @@ static enum weir_drop take_out_of_order(struct tcp_conn *conn, const struct tcp_
     return WEIR_DROP_NONE;
 }
 
-/* The application has shut this direction: received is as good as read. */
+/* The application has shut this direction: received is as good as read, unless somebody may still look. */
 static void discard_unwanted(struct tcp_conn *conn)
 {
-    if (conn->rcv_shut)
+    if (conn->rcv_shut && (conn->is_orphan || !conn->settings->shut_keeps_data))
         tcp_recv_consume(conn, tcp_recv_readable(conn));
 }
 
@@ -260,22 +261,25 @@ enum weir_drop tcp_recv_text(struct tcp_conn *conn, struct tcp_segment *segment,
     if (segment->length >= PAYING_SEGMENT)
         conn->rcv_ssthresh = UINT32_MAX;
     conn->rcv_nxt = end;
-    note_in_order(conn, segment->length, had_gap, now);
+    note_in_order(conn, segment, had_gap, now);
     discard_unwanted(conn);
     conn->events |= WEIR_IN;
     return WEIR_DROP_NONE;
 }
 
 /* RFC 9293 3.10.7.4, eighth: the FIN counts once everything before it is there. */
-static void take_fin(struct tcp_conn *conn, weir_time now)
+static void take_fin(struct tcp_conn *conn, const struct tcp_segment *segment, weir_time now)
 {
+    bool was_waiting = !(segment->flags & TCP_FIN); /* behind a gap, now filled */
+
     conn->fin_received = true;
     conn->rcv_nxt++;
     ranges_remove_before(&conn->ooo, conn->context->alloc, conn->rcv_nxt);
     if (seq_lt(conn->rcv_adv, conn->rcv_nxt))
         conn->rcv_adv = conn->rcv_nxt;
+    if (conn->acks_owed || was_waiting || tcp_ack_fin_came(conn, now))
+        ack_at_once(conn, WEIR_WHY_ACK);
     conn->acks_owed = 0;
-    ack_at_once(conn, WEIR_WHY_ACK);
     conn->events |= WEIR_IN | WEIR_HUP;
     switch ((enum weir_tcp_state)conn->state) {
     case WEIR_STATE_ESTABLISHED:
@@ -309,7 +313,7 @@ void tcp_recv_fin(struct tcp_conn *conn, const struct tcp_segment *segment, weir
     if ((segment->flags & TCP_FIN) && fin != conn->rcv_nxt && !segment->length)
         tcp_owe_ack(conn, WEIR_WHY_DUPLICATE_ACK);
     if (conn->has_fin && conn->rcv_nxt == conn->rcv_fin)
-        take_fin(conn, now);
+        take_fin(conn, segment, now);
 }
 
 const uint8_t *tcp_recv_peek(const struct tcp_conn *conn, uint32_t offset, uint32_t *length)
@@ -331,6 +335,8 @@ void tcp_recv_consume(struct tcp_conn *conn, uint32_t length)
         conn->is_urgent_in = false;
         conn->rcv_up = conn->rcv_read; /* never falls 2^31 behind */
     }
+    if (length && tcp_ack_wanted_by_reader(conn))
+        ack_at_once(conn, WEIR_WHY_ACK);
 }
 
 uint32_t tcp_recv_shed(struct tcp_conn *conn)

@@ -182,6 +182,9 @@ void tcp_send_window(struct tcp_conn *conn, const struct tcp_segment *segment, w
         conn->max_snd_wnd = conn->snd_wnd;
         tcp_bound_mss(conn);
     }
+    if (was_closed && !conn->snd_wnd && !conn->settings->probe_has_data &&
+        conn->snd_una == conn->snd_nxt)
+        tcp_stop_timer(conn, TCP_TIMER_PERSIST); /* it begins anew with the answer */
     if (!was_closed || !conn->snd_wnd)
         return;
     tcp_stop_timer(conn, TCP_TIMER_PERSIST);

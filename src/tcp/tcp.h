@@ -166,6 +166,7 @@ struct tcp_conn {
     bool has_rtt : 1;        /* srtt is a measurement */
     bool syn_timed_out : 1;  /* RFC 6298 5.7, RFC 6928 */
     bool is_interactive : 1; /* data goes out soon after data comes in */
+    uint8_t small_came : 2;  /* segments that ended a write, since the last ACK: none, one, more */
     uint8_t business : 2;    /* enum tcp_business */
 
     weir_seq recover;      /* RFC 6582 */
@@ -479,7 +480,13 @@ enum weir_drop tcp_owe_challenge(struct tcp_conn *conn, enum weir_drop reason, w
 void tcp_ack_start(struct tcp_conn *conn, weir_time now);
 
 /* In-order data came. True: its ACK is due at once, gap or not; else the delayed-ACK timer runs. */
-bool tcp_ack_data_came(struct tcp_conn *conn, uint32_t length, weir_time now);
+bool tcp_ack_data_came(struct tcp_conn *conn, const struct tcp_segment *segment, weir_time now);
+
+/* The FIN came, in order, and the state is still the old one. As above. */
+bool tcp_ack_fin_came(struct tcp_conn *conn, weir_time now);
+
+/* Something was read: is the delayed ACK worth sending now (settings' ack_on_read)? */
+bool tcp_ack_wanted_by_reader(const struct tcp_conn *conn);
 
 /* The next segments are to be acknowledged each / because one was refused. */
 void tcp_ack_quickly(struct tcp_conn *conn);

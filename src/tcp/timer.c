@@ -165,6 +165,8 @@ static void expire_one(struct tcp_conn *conn, enum tcp_timer timer, weir_time no
         break;
     case TCP_TIMER_SWS:
         conn->sws_override = true;
+        if (conn->settings->keeps_segments) /* nobody waits for it any longer: PSH */
+            conn->more_coming = false;
         break;
     case TCP_TIMER_DELAYED_ACK:
         conn->ack_now = true;

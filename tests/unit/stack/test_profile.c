@@ -57,6 +57,8 @@ static const struct row rows[] = {
     ROW(delayed_ack_max,           TIME, 0,        0,          0,          200 * MS),
     ROW(quick_acks,                U32,  0,        0,          0,          16),
     ROW(ack_by_peer_segment,       FLAG, 0,        0,          0,          1),
+    ROW(delay_fin_ack,             FLAG, 0,        0,          0,          1),
+    ROW(ack_on_read,               FLAG, 0,        0,          0,          1),
     ROW(sws_override,              TIME, 200 * MS, 200 * MS,   10 * MS,    0),
     ROW(first_data_delay,          TIME, 0,        0,          2 * MS,     0),
     ROW(keepalive_idle,            TIME, 7200 * S, 7200 * S,   7200 * S,   7200 * S),/* [MUST-28] */
@@ -76,6 +78,8 @@ static const struct row rows[] = {
     ROW(initial_window_bytes,      U32,  14600,    14600,      14600,      0),       /* 6928 */
     ROW(syn_losses_max,            U32,  0,        0,          0,          1),
     ROW(slow_start_limit,          U32,  2,        2,          2,          0),       /* 3465 */
+    ROW(dup_acks_deliver,          FLAG, 0,        0,          0,          1),
+    ROW(idle_halves,               FLAG, 0,        0,          0,          1),
     ROW(idle_restart,              FLAG, 1,        1,          1,          1),       /* 5681 4.1 */
     ROW(ttl,                       U8,   64,       64,         16,         64),      /* [MUST-49] */
     ROW(tos,                       U8,   0,        0,          0,          0),
@@ -89,6 +93,8 @@ static const struct row rows[] = {
     ROW(rst_on_keepalive_end,      FLAG, 0,        0,          0,          1),
     ROW(minshall,                  FLAG, 0,        0,          0,          1),
     ROW(half_window_mss,           FLAG, 0,        0,          0,          1),
+    ROW(keeps_segments,            FLAG, 0,        0,          0,          1),
+    ROW(shut_keeps_data,           FLAG, 0,        0,          0,          1),
     ROW(probe_has_data,            FLAG, 1,        1,          1,          0),       /* [MUST-36] */
     ROW(window_in_segments,        FLAG, 0,        0,          0,          1),
     ROW(icmp_ends_opening,         FLAG, 0,        0,          0,          1),

@@ -206,6 +206,20 @@ static void the_bound_holds(void **state)
     model_destroy(m);
 }
 
+/* Of the parts of a split the last has what the last segment had. */
+static void pushed_is_the_end(void **state)
+{
+    const struct record pushed = {.end = 100, .flags = RECORD_PUSHED};
+    struct model *m = model_create(8, 0);
+
+    (void)state;
+    assert_true(records_append(&m->records, &m->memory.alloc, &pushed));
+    assert_true(records_split(&m->records, &m->memory.alloc, 0, 40));
+    assert_int_equal(records_at(&m->records, 0)->flags, 0);
+    assert_int_equal(records_at(&m->records, 1)->flags, RECORD_PUSHED);
+    model_destroy(m);
+}
+
 static void without_memory_there_is_no_record(void **state)
 {
     struct model *m = model_create(8, 5);
@@ -223,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(agrees_with_a_list),
         cmocka_unit_test(the_bound_holds),
+        cmocka_unit_test(pushed_is_the_end),
         cmocka_unit_test(without_memory_there_is_no_record),
     };
 
