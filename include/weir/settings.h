@@ -89,8 +89,8 @@ struct weir_tcp_settings {
     bool minshall;             /* Nagle holds a small segment back only while another one is out
                                   (RFC 9293 A.3) */
     bool half_window_mss;      /* segments of no more than half the largest window seen */
-    bool keeps_segments; /* what is sent again has the edges and the PSH it had, and bytes written
-                                  with WEIR_MSG_MORE get none */
+    bool keeps_segments; /* what is sent again has the edges and the PSH it had; bytes written with
+                            WEIR_MSG_MORE get none, and wait for the peer's next segment at most */
     bool probe_has_data; /* RFC 9293 3.8.6.1: a zero-window probe has one octet; else none, and
                                   a number below SND.UNA */
     bool window_in_segments; /* windows are offered in whole segments of the peer's, and updated

@@ -17,41 +17,46 @@
 
 #define PYTHON_MS 10000
 
+struct look {
+    struct weir_tcp_info info;
+    weir_time now;
+};
+
 static bool look_up(void *context, const char *name, int64_t *value)
 {
-    const struct weir_tcp_info *info = context;
+    const struct look *look = context;
     struct tcp_info shown;
 
     if (strncmp(name, "tcpi_", 5) != 0)
         return name_value(name, value);
-    linux_tcp_info_from(info, &shown);
+    linux_tcp_info_from(&look->info, look->now, &shown);
     if (linux_tcp_info_field(&shown, name, value))
         return true;
-    *value = info->rcv_wnd; /* newer than the headers we may be built with */
+    *value = look->info.rcv_wnd; /* newer than the headers we may be built with */
     return !strcmp(name, "tcpi_rcv_wnd");
 }
 
 /* Writes the snippet down for python3, where that is allowed. */
-static void note_code(struct run *run, const struct event *event, struct weir_tcp_info *info)
+static void note_code(struct run *run, const struct event *event, struct look *look)
 {
     if (!run->options->allow_code)
         return;
     if (!run->code)
         run->code = open_memstream(&run->code_text, &run->code_size);
     if (run->code)
-        python_write(run->code, event->where.line, event->text, look_up, info);
+        python_write(run->code, event->where.line, event->text, look_up, look);
 }
 
 void run_code(struct run *run, const struct event *event)
 {
     int socket = run->current ? conn_socket(run, run->current) : run->code_socket;
-    struct weir_tcp_info info = {.state = WEIR_STATE_CLOSED};
+    struct look look = {.info.state = WEIR_STATE_CLOSED, .now = run->now};
     char text[EVAL_TEXT];
 
-    if (socket >= 0 && weir_tcp_info_get(run->stack, socket, run->now, &info) < 0)
-        info.state = WEIR_STATE_CLOSED;
-    note_code(run, event, &info);
-    switch (eval_run(event->text, look_up, &info, &run->variables, text)) {
+    if (socket >= 0 && weir_tcp_info_get(run->stack, socket, run->now, &look.info) < 0)
+        look.info.state = WEIR_STATE_CLOSED;
+    note_code(run, event, &look);
+    switch (eval_run(event->text, look_up, &look, &run->variables, text)) {
     case EVAL_FAILS:
         run_fail(run, event, "%s", text);
         break;

@@ -4,9 +4,10 @@
  *
  * Linux counts the network in segments, weir in bytes: cwnd, ssthresh and what is unacknowledged are
  * divided by the send MSS. An ssthresh that was never set is 0x7fffffff. Times are microseconds, or
- * milliseconds where the name begins with last_. States have Linux's numbers (TCP_ESTABLISHED is
- * 1), and recovery is TCP_CA_Open 0, TCP_CA_Recovery 3 or TCP_CA_Loss 4: Disorder and CWR belong to
- * mechanisms that are not here.
+ * milliseconds where the name begins with last_, and then since that moment. States have Linux's
+ * numbers (TCP_ESTABLISHED is 1), and recovery is TCP_CA_Open 0, TCP_CA_Disorder 1 while duplicate ACKs
+ * are counted, TCP_CA_Recovery 3 or TCP_CA_Loss 4; CWR belongs to mechanisms that are not here. Without
+ * SACK Linux takes each duplicate ACK for a segment that arrived, and so does what stands here.
  *
  * The struct grows at its end with every kernel, and a caller that knows a longer one than the headers
  * we are built with must get all of it: what is given out is as long as that of Linux 6.18, the
@@ -44,30 +45,30 @@ static const struct field fields[] = {
     FIELD(tcpi_state, true),
     FIELD(tcpi_ca_state, true),
     FIELD(tcpi_retransmits, true),
-    FIELD(tcpi_probes, false),
+    FIELD(tcpi_probes, true),
     FIELD(tcpi_backoff, true),
     FIELD(tcpi_options, true),
     FIELD(tcpi_rto, true),
     FIELD(tcpi_ato, false),
     FIELD(tcpi_snd_mss, true),
-    FIELD(tcpi_rcv_mss, false),
+    FIELD(tcpi_rcv_mss, true),
     FIELD(tcpi_unacked, true),
     FIELD(tcpi_sacked, true),
-    FIELD(tcpi_lost, false),
-    FIELD(tcpi_retrans, false),
+    FIELD(tcpi_lost, true),
+    FIELD(tcpi_retrans, true),
     FIELD(tcpi_fackets, true),
-    FIELD(tcpi_last_data_sent, false),
+    FIELD(tcpi_last_data_sent, true),
     FIELD(tcpi_last_ack_sent, true),
-    FIELD(tcpi_last_data_recv, false),
-    FIELD(tcpi_last_ack_recv, false),
+    FIELD(tcpi_last_data_recv, true),
+    FIELD(tcpi_last_ack_recv, true),
     FIELD(tcpi_pmtu, false),
     FIELD(tcpi_rcv_ssthresh, false),
     FIELD(tcpi_rtt, true),
     FIELD(tcpi_rttvar, true),
     FIELD(tcpi_snd_ssthresh, true),
     FIELD(tcpi_snd_cwnd, true),
-    FIELD(tcpi_advmss, false),
-    FIELD(tcpi_reordering, false),
+    FIELD(tcpi_advmss, true),
+    FIELD(tcpi_reordering, true),
     FIELD(tcpi_rcv_rtt, false),
     FIELD(tcpi_rcv_space, false),
     FIELD(tcpi_total_retrans, true),
@@ -78,14 +79,14 @@ static const struct field fields[] = {
     FIELD(tcpi_segs_out, true),
     FIELD(tcpi_segs_in, true),
     FIELD(tcpi_notsent_bytes, true),
-    FIELD(tcpi_min_rtt, false),
+    FIELD(tcpi_min_rtt, true),
     FIELD(tcpi_data_segs_in, false),
     FIELD(tcpi_data_segs_out, false),
     FIELD(tcpi_delivery_rate, false),
-    FIELD(tcpi_busy_time, false),
-    FIELD(tcpi_rwnd_limited, false),
-    FIELD(tcpi_sndbuf_limited, false),
-    FIELD(tcpi_delivered, false),
+    FIELD(tcpi_busy_time, true),
+    FIELD(tcpi_rwnd_limited, true),
+    FIELD(tcpi_sndbuf_limited, true),
+    FIELD(tcpi_delivered, true),
     FIELD(tcpi_delivered_ce, true),
     FIELD(tcpi_bytes_sent, true),
     FIELD(tcpi_bytes_retrans, true),
@@ -179,9 +180,10 @@ static void fill_state(const struct weir_tcp_info *from, struct tcp_info *to)
     to->tcpi_ca_state = ca_states[from->congestion_recovery % 3];
     to->tcpi_retransmits = (uint8_t)from->backoffs;
     to->tcpi_backoff = (uint8_t)from->backoffs;
+    to->tcpi_probes = (uint8_t)from->probes;
     to->tcpi_snd_mss = from->mss;
-    to->tcpi_unacked =
-        segments(from->snd_nxt - from->snd_una + (from->mss ? from->mss - 1 : 0), from->mss);
+    to->tcpi_rcv_mss = from->rcv_mss;
+    to->tcpi_advmss = from->advertised_mss;
     to->tcpi_snd_cwnd = segments(from->cwnd, from->mss);
     to->tcpi_snd_ssthresh = from->ssthresh >= SSTHRESH_INFINITE
                                 ? SSTHRESH_INFINITE
@@ -190,8 +192,40 @@ static void fill_state(const struct weir_tcp_info *from, struct tcp_info *to)
     to->tcpi_max_pacing_rate = UINT64_MAX;
 }
 
-static void fill_times(const struct weir_tcp_info *from, struct tcp_info *to)
+/* At least one of what is out is the one that the duplicate ACKs wait for. */
+static uint32_t sacked(const struct weir_tcp_info *from)
 {
+    uint32_t most = from->segments_unacked ? from->segments_unacked - 1 : 0;
+
+    return from->duplicate_acks < most ? from->duplicate_acks : most;
+}
+
+static void fill_flight(const struct weir_tcp_info *from, struct tcp_info *to)
+{
+    to->tcpi_unacked = from->segments_unacked;
+    to->tcpi_sacked = sacked(from);
+    if (!to->tcpi_ca_state && to->tcpi_sacked)
+        to->tcpi_ca_state = TCP_CA_Disorder;
+    to->tcpi_lost = from->segments_lost;
+    to->tcpi_retrans = from->segments_retransmitted;
+    to->tcpi_reordering = from->reordering;
+    to->tcpi_delivered = from->segments_delivered + to->tcpi_sacked;
+}
+
+static uint32_t since(weir_time then, weir_time now)
+{
+    return (uint32_t)((now - then) / WEIR_MS);
+}
+
+static void fill_times(const struct weir_tcp_info *from, weir_time now, struct tcp_info *to)
+{
+    to->tcpi_min_rtt = from->min_rtt ? microseconds(from->min_rtt) : UINT32_MAX;
+    to->tcpi_last_data_sent = since(from->last_data_sent, now);
+    to->tcpi_last_data_recv = since(from->last_data_received, now);
+    to->tcpi_last_ack_recv = since(from->last_ack_received, now);
+    to->tcpi_busy_time = (uint64_t)(from->busy_time / WEIR_US);
+    to->tcpi_rwnd_limited = (uint64_t)(from->window_limited / WEIR_US);
+    to->tcpi_sndbuf_limited = (uint64_t)(from->buffer_limited / WEIR_US);
     to->tcpi_rto = microseconds(from->rto);
     to->tcpi_rtt = microseconds(from->srtt);
     to->tcpi_rttvar = microseconds(from->rttvar);
@@ -208,11 +242,12 @@ static void fill_counts(const struct weir_tcp_info *from, struct tcp_info *to)
     to->tcpi_segs_in = (uint32_t)from->segments_received;
 }
 
-void linux_tcp_info_from(const struct weir_tcp_info *from, struct tcp_info *to)
+void linux_tcp_info_from(const struct weir_tcp_info *from, weir_time now, struct tcp_info *to)
 {
     memset(to, 0, sizeof(*to));
     fill_state(from, to);
-    fill_times(from, to);
+    fill_flight(from, to);
+    fill_times(from, now, to);
     fill_counts(from, to);
     to->tcpi_notsent_bytes = linux_unsent(from);
 }
@@ -228,7 +263,7 @@ long linux_tcp_info(const struct linux_sockets *sockets, const struct linux_file
 
     if (weir_tcp_info_get(sockets->stack, file->socket, sockets->now, &from) < 0)
         from = (struct weir_tcp_info){.state = WEIR_STATE_CLOSED};
-    linux_tcp_info_from(&from, &to.info);
+    linux_tcp_info_from(&from, sockets->now, &to.info);
     memcpy(to.bytes + RCV_WND_OFFSET, &from.rcv_wnd, sizeof(from.rcv_wnd));
     return linux_put_value(&to, sizeof(to), value, length);
 }

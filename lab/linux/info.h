@@ -14,8 +14,8 @@
 
 struct tcp_info; /* <linux/tcp.h> */
 
-/* What Linux would say of a connection. */
-void linux_tcp_info_from(const struct weir_tcp_info *from, struct tcp_info *to);
+/* What Linux would say of a connection at the time `now`. */
+void linux_tcp_info_from(const struct weir_tcp_info *from, weir_time now, struct tcp_info *to);
 
 /* The `index`-th name of struct tcp_info ("tcpi_state"), in its order; NULL: no more. */
 const char *linux_tcp_info_name(size_t index);

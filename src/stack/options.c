@@ -231,7 +231,7 @@ static bool set_plain(struct weir_stack *stack, struct socket *socket, enum weir
         socket->is_corked = value != 0;
         if (socket->conn) {
             socket->conn->tcp.is_corked = value != 0;
-            socket->conn->tcp.more_coming = false;
+            socket->conn->tcp.more_coming = socket->conn->tcp.more_holds = false;
             conn_mark(stack, socket->conn);
         }
         return true;

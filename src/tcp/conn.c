@@ -289,7 +289,7 @@ void tcp_close_send(struct tcp_conn *conn, weir_time now)
     (void)now;
     if (conn->fin_queued)
         return;
-    conn->more_coming = false;
+    conn->more_coming = conn->more_holds = false;
     switch ((enum weir_tcp_state)conn->state) {
     case WEIR_STATE_SYN_SENT:
         tcp_fail(conn, 0);

@@ -210,6 +210,8 @@ static void heard(struct tcp_conn *conn, weir_time now)
 {
     conn->last_heard = now;
     conn->keepalive_due = false;
+    if (conn->settings->keeps_segments) /* any segment ends that wait, as in Linux */
+        conn->more_holds = false;
     if (conn->snd_wnd || (conn->snd_una == conn->snd_nxt &&
                           (conn->settings->probe_has_data || conn->snd_una == conn->snd_end)))
         conn->probes = 0;

@@ -177,7 +177,7 @@ static enum weir_why judge_small(const struct tcp_conn *conn, uint32_t length, u
 
     if (conn->sws_override || (is_all && conn->fin_queued))
         return WEIR_WHY_DATA;
-    if (is_all && (conn->is_corked || conn->more_coming))
+    if (is_all && (conn->is_corked || conn->more_holds))
         return WEIR_WHY_WAIT_CORK;
     if (nagle_holds(conn, ahead))
         return is_all ? WEIR_WHY_WAIT_NAGLE : WEIR_WHY_WAIT_SWS;

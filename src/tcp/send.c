@@ -94,7 +94,7 @@ uint8_t *tcp_send_begin(struct tcp_conn *conn, uint32_t want, uint32_t *length)
 void tcp_send_commit(struct tcp_conn *conn, uint32_t length, bool more, bool urgent)
 {
     conn->snd_end += length;
-    conn->more_coming = more;
+    conn->more_coming = conn->more_holds = more;
     conn->want_out |= !is_below_lowat(conn);
     if (urgent && length) { /* RFC 9293 3.8.5 [MUST-62]: one past the last urgent byte */
         conn->snd_up = conn->snd_end;

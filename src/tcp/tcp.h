@@ -160,6 +160,7 @@ struct tcp_conn {
                                   it is not writable */
     bool is_corked : 1;
     bool more_coming : 1;   /* the last write said so */
+    bool more_holds : 1;    /* and what it left of a segment waits for the rest */
     bool is_urgent_out : 1; /* snd_up is ahead of snd_una */
     bool is_urgent_in : 1;  /* rcv_up is ahead of rcv_read */
     bool past_r1 : 1;

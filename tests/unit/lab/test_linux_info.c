@@ -88,6 +88,11 @@ static void test_numbers(void **state)
     world_settle(&world);
     info = info_of(&world, 0, fds[0]);
     assert_int_equal(info.tcpi_unacked, 10);
+    assert_int_equal(info.tcpi_delivered, 1); /* the SYN */
+    assert_int_equal(info.tcpi_advmss, 1460);
+    assert_int_equal(info.tcpi_rcv_mss, 536);
+    assert_int_equal(info.tcpi_reordering, 3);
+    assert_int_equal(info.tcpi_lost + info.tcpi_retrans + info.tcpi_sacked, 0);
     assert_int_equal(info.tcpi_notsent_bytes, 20000 - 14600);
     world_pass(&world, 2 * WEIR_SECOND);
     info = info_of(&world, 0, fds[0]);
@@ -95,6 +100,12 @@ static void test_numbers(void **state)
     assert_true(info.tcpi_retransmits >= 1);
     assert_int_equal(info.tcpi_total_retrans, info.tcpi_retransmits);
     assert_int_equal(info.tcpi_snd_cwnd, 1);
+    assert_int_equal(info.tcpi_lost, 10);
+    assert_int_equal(info.tcpi_retrans, 1);
+    assert_in_range(info.tcpi_busy_time, 2000000, 2100000);
+    assert_in_range(info.tcpi_last_data_recv, 2000, 2100);
+    assert_in_range(info.tcpi_last_ack_recv, 2000, 2100);
+    assert_true(info.tcpi_last_data_sent < 2000);
     world_close(&world);
 }
 
