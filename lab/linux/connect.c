@@ -9,7 +9,8 @@
  *        ^                        │ still opening: EALREADY
  *        └── asked again, and it has failed: the error, or ECONNABORTED
  *
- * so that a socket whose connect failed can be used for another try. With AF_UNSPEC any socket
+ * so that a socket whose connect failed can be used for another try; but not after a shutdown before that
+ * was asked for (DISCONNECTING: EINVAL). With AF_UNSPEC any socket
  * becomes unconnected.
  *
  * close ends at once unless SO_LINGER gives a time: then it waits until our FIN is acknowledged, the
@@ -109,7 +110,8 @@ static long disconnect(struct linux_sockets *sockets, struct linux_file *file)
         return error;
     file->phase = LINUX_UNCONNECTED;
     file->is_listening = file->fin_seen = false;
-    file->shut_read = file->shut_write = false;
+    if (file->kind == LINUX_TCP)
+        file->shut_read = file->shut_write = false;
     linux_set_no_space(sockets, file, false);
     return 0;
 }
@@ -135,17 +137,24 @@ static long connect_outcome(struct linux_sockets *sockets, struct linux_file *fi
     return error < 0 ? error : -ECONNABORTED;
 }
 
+/* The socket's state is looked at before the address. */
 static long connect_stream(struct linux_sockets *sockets, struct linux_file *file,
-                           const struct weir_endpoint *remote, struct linux_wait *wait)
+                           const struct sockaddr *addr, socklen_t length, struct linux_wait *wait)
 {
+    struct weir_endpoint remote;
     long error;
 
     if (file->phase == LINUX_CONNECTING)
         return connect_outcome(sockets, file, wait);
     if (file->phase == LINUX_CONNECTED || file->is_listening)
         return -EISCONN;
+    if (file->phase == LINUX_DISCONNECTING)
+        return -EINVAL;
+    error = linux_get_addr(addr, length, &remote);
+    if (error < 0)
+        return error;
     bind_default(sockets, file);
-    error = weir_socket_connect(sockets->stack, file->socket, remote, sockets->now);
+    error = weir_socket_connect(sockets->stack, file->socket, &remote, sockets->now);
     if (error != WEIR_EINPROGRESS)
         return error;
     file->phase = LINUX_CONNECTING;
@@ -167,11 +176,11 @@ long linux_connect(struct linux_sockets *sockets, int fd, const struct sockaddr 
         return -EINVAL;
     if (addr->sa_family == AF_UNSPEC)
         return disconnect(sockets, file);
+    if (file->kind == LINUX_TCP)
+        return connect_stream(sockets, file, addr, length, wait);
     error = linux_get_addr(addr, length, &remote);
     if (error < 0)
         return error;
-    if (file->kind == LINUX_TCP)
-        return connect_stream(sockets, file, &remote, wait);
     bind_default(sockets, file);
     error = weir_socket_connect(sockets->stack, file->socket, &remote, sockets->now);
     if (error == 0)

@@ -117,9 +117,10 @@ long linux_datagram_recv(struct linux_sockets *sockets, struct linux_file *file,
     result = weir_socket_recvmsg(sockets->stack, file->socket, &parts, how);
     free(spans);
     if (result == WEIR_EAGAIN)
-        return file->shut_read ? 0
-                               : linux_wait_for(wait, file->nonblocking || (flags & MSG_DONTWAIT));
-    if (result < 0)
+        result = linux_wait_for(wait, file->nonblocking || (flags & MSG_DONTWAIT));
+    if (result == LINUX_WAIT && file->shut_read)
+        return 0;   /* who would not wait is not told of the shutdown */
+    if (result < 0) /* LINUX_WAIT is, too */
         return result;
     put_source(&from, message);
     message->msg_controllen = 0;

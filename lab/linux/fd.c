@@ -9,7 +9,8 @@
  *             changes the backlog.
  *   shutdown  Of a listener's reading side it ends the listening, of a connection that is being
  *             opened it ends the attempt, and both sockets can be used again. Otherwise a socket that
- *             is not connected gets ENOTCONN.
+ *             is not connected gets ENOTCONN, and its directions are shut all the same.
+ *   SIOCATMARK  holds when the urgent byte is the next one to be read.
  *   SIOCOUTQ  counts the FIN, if it is queued and not acknowledged, because Linux does.
  *
  * Families other than AF_INET are EAFNOSUPPORT; of types there are streams (TCP) and datagrams
@@ -108,7 +109,15 @@ static long stop_listening(struct linux_sockets *sockets, struct linux_file *fil
     long error = weir_socket_disconnect(sockets->stack, file->socket);
 
     file->is_listening = error < 0;
+    if (!error)
+        file->shut_read = file->shut_write = false;
     return error;
+}
+
+static void note_shut(struct linux_file *file, int how)
+{
+    file->shut_read = file->shut_read || how != SHUT_WR;
+    file->shut_write = file->shut_write || how != SHUT_RD;
 }
 
 static long shutdown_stream(struct linux_sockets *sockets, struct linux_file *file, int how)
@@ -119,20 +128,25 @@ static long shutdown_stream(struct linux_sockets *sockets, struct linux_file *fi
     if (file->is_listening)
         return how == SHUT_WR ? 0 : stop_listening(sockets, file);
     linux_stream_state(sockets, file, &stream);
-    if (stream.state == WEIR_STATE_CLOSED)
+    if (stream.state == WEIR_STATE_CLOSED) {
+        note_shut(file, how);
+        if (file->phase == LINUX_CONNECTING)
+            file->phase = LINUX_DISCONNECTING;
         return -ENOTCONN;
+    }
     if (stream.state == WEIR_STATE_SYN_SENT) {
         error = weir_socket_disconnect(sockets->stack, file->socket);
-        if (error == 0)
+        if (error == 0) {
             file->phase = LINUX_UNCONNECTED;
+            file->shut_read = file->shut_write = false;
+        }
         return error == WEIR_EOPNOTSUPP ? -ENOTCONN : error;
     }
     file->phase = LINUX_CONNECTED;
     error = weir_socket_shutdown(sockets->stack, file->socket, (enum weir_shutdown_how)how);
     if (error < 0)
         return error;
-    file->shut_read = file->shut_read || how != SHUT_WR;
-    file->shut_write = file->shut_write || how != SHUT_RD;
+    note_shut(file, how);
     return 0;
 }
 
@@ -149,10 +163,9 @@ long linux_shutdown(struct linux_sockets *sockets, int fd, int how)
         error = shutdown_stream(sockets, file, how);
     } else {
         error = file->phase == LINUX_CONNECTED ? 0 : -ENOTCONN;
-        file->shut_read = file->shut_read || (!error && how != SHUT_WR);
-        file->shut_write = file->shut_write || (!error && how != SHUT_RD);
+        note_shut(file, how);
     }
-    if (!error)
+    if (!error || error == -ENOTCONN)
         linux_wake(file, ~0u);
     return error;
 }
@@ -197,7 +210,7 @@ static long stream_ioctl(struct linux_sockets *sockets, struct linux_file *file,
     linux_stream_state(sockets, file, &stream);
     is_opening = stream.state == WEIR_STATE_SYN_SENT || stream.state == WEIR_STATE_SYN_RECEIVED;
     if (request == SIOCATMARK) {
-        *argument = weir_socket_urgent_left(sockets->stack, file->socket) == 0;
+        *argument = weir_socket_urgent_left(sockets->stack, file->socket) == 1;
         return 0;
     }
     if (file->is_listening)

@@ -8,6 +8,8 @@
  * present send MSS once there is a connection, else as it was set, else 536. TCP_CONGESTION is
  * always sixteen bytes, padded with zeros; weir's "newreno" is Linux's "reno".
  *
+ * A level that the socket does not have is EOPNOTSUPP here and ENOPROTOOPT when setting, as on Linux.
+ *
  * SO_ERROR takes the pending error. SO_PEERCRED and others that describe a process or a device are
  * ENOPROTOOPT. */
 
@@ -59,7 +61,7 @@ static int get_row(const struct linux_sockets *sockets, struct linux_file *file,
 {
     int64_t value;
 
-    if (row->option == NO_OPTION)
+    if (linux_row_is_remembered(file, row))
         return (int)((uint32_t)*linux_row_place(file, row) + (uint32_t)row->initial);
     value = get_weir(sockets, file, (enum weir_option)row->option);
     if (row->option == WEIR_TCP_USER_TIMEOUT && value == WEIR_NEVER)
@@ -199,6 +201,9 @@ long linux_getsockopt(struct linux_sockets *sockets, int fd, int level, int name
     if (!file)
         return error;
     is_tcp = level == IPPROTO_TCP && file->kind == LINUX_TCP;
+    if (level != SOL_SOCKET && level != IPPROTO_IP && !is_tcp &&
+        (level != IPPROTO_UDP || file->kind != LINUX_UDP))
+        return -EOPNOTSUPP;
     if (!length)
         return -EFAULT;
     if (*length > INT32_MAX)

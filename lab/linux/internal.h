@@ -24,7 +24,12 @@
 enum linux_kind { LINUX_TCP, LINUX_UDP, LINUX_EPOLL, LINUX_PIPE_READ, LINUX_PIPE_WRITE };
 
 /* How far connect() is, as the application has been told; not the state of the connection. */
-enum linux_phase { LINUX_UNCONNECTED, LINUX_CONNECTING, LINUX_CONNECTED };
+enum linux_phase {
+    LINUX_UNCONNECTED,
+    LINUX_CONNECTING,
+    LINUX_CONNECTED,
+    LINUX_DISCONNECTING /* shutdown came when the attempt had failed already */
+};
 
 /* Options in Linux's words, where weir has none or others. 0 is what Linux starts with. */
 struct linux_options {

@@ -21,7 +21,7 @@ struct row {
     weir_time unit;      /* of Linux's number */
     int32_t least, most; /* of Linux's number */
     int32_t initial;     /* remembered ones */
-    bool is_udp_too;
+    bool is_udp_too;     /* remembered there, unless weir's UDP has it */
 };
 
 /* NULL: this kind of socket has no such row. */
@@ -30,6 +30,9 @@ const struct row *linux_find_row(const struct linux_file *file, int level, int n
 /* Where a row's number is remembered, as the difference from its initial one, so that zeros are
  * right. */
 int32_t *linux_row_place(struct linux_file *file, const struct row *row);
+
+/* The number is just kept, and nothing of weir's is set. */
+bool linux_row_is_remembered(const struct linux_file *file, const struct row *row);
 
 /* The name that Linux has for the congestion control of a socket. */
 const char *linux_cc_name(const struct linux_sockets *sockets, const struct linux_file *file);

@@ -17,8 +17,8 @@
  * TCP_QUICKACK is taken and reads as set. TCP_CONGESTION is fixed when the stack is made: setting it
  * to its name (Linux's "reno" is weir's "newreno") is accepted, any other is ENOENT.
  *
- * Errors: EBADF, ENOTSOCK, EFAULT, EINVAL (length, range),
- * ENOPROTOOPT. */
+ * Errors: EBADF, ENOTSOCK, ENOPROTOOPT if the socket has no such level, EFAULT, EINVAL (length, range),
+ * ENOPROTOOPT if the level has no such name. */
 
 #include <lab/linux/options.h>
 #include <linux/tcp.h>
@@ -29,13 +29,14 @@
 #define WEIR_BUFFER_MIN 2048u
 #define WEIR_BUFFER_MAX (64u << 20)
 #define DEFER_MAX 120
+#define DEFER_TRIES 255 /* SYN-ACKs: a byte on Linux */
 #define LINGER2_MAX 120
 #define LINGER_SECONDS_MAX 1000000
 
 /* clang-format off */
 static const struct row rows[] = {
     {SOL_SOCKET, SO_REUSEADDR, ROW_BOOL, WEIR_SO_REUSEADDR, 1, 0, 1, 0, true},
-    {SOL_SOCKET, SO_KEEPALIVE, ROW_BOOL, WEIR_SO_KEEPALIVE, 1, 0, 1, 0, false},
+    {SOL_SOCKET, SO_KEEPALIVE, ROW_BOOL, WEIR_SO_KEEPALIVE, 1, 0, 1, 0, true},
     {SOL_SOCKET, SO_REUSEPORT, ROW_BOOL, NO_OPTION, 1, 0, 1, 0, true},
     {SOL_SOCKET, SO_PRIORITY, ROW_INT, NO_OPTION, 1, INT32_MIN, INT32_MAX, 0, true},
     {SOL_SOCKET, SO_MARK, ROW_INT, NO_OPTION, 1, INT32_MIN, INT32_MAX, 0, true},
@@ -73,6 +74,12 @@ int32_t *linux_row_place(struct linux_file *file, const struct row *row)
     return &file->options.ints[row - rows];
 }
 
+bool linux_row_is_remembered(const struct linux_file *file, const struct row *row)
+{
+    return row->option == NO_OPTION ||
+           (file->kind == LINUX_UDP && row->option == WEIR_SO_KEEPALIVE);
+}
+
 void linux_inherit_options(const struct linux_file *from, struct linux_file *to)
 {
     to->options = from->options;
@@ -105,7 +112,7 @@ static long set_row(struct linux_sockets *sockets, struct linux_file *file, cons
     if (number < row->least || number > row->most)
         return -EINVAL;
     *linux_row_place(file, row) = (int32_t)((uint32_t)number - (uint32_t)row->initial);
-    if (row->option == NO_OPTION)
+    if (linux_row_is_remembered(file, row))
         return 0;
     return set_weir(sockets, file, (enum weir_option)row->option, number * row->unit);
 }
@@ -176,9 +183,9 @@ static long set_maxseg(struct linux_sockets *sockets, struct linux_file *file, i
 /* Seconds until the retransmission of a SYN-ACK that comes at `number` or after it. */
 static int32_t round_deferral(int number)
 {
-    int32_t total = 0, timeout = 1;
+    int32_t total = 0, timeout = 1, tries = 0;
 
-    while (total < number && total < INT32_MAX - DEFER_MAX) {
+    while (total < number && tries++ < DEFER_TRIES) {
         total += timeout;
         timeout = timeout * 2 < DEFER_MAX ? timeout * 2 : DEFER_MAX;
     }
@@ -302,6 +309,9 @@ long linux_setsockopt(struct linux_sockets *sockets, int fd, int level, int name
 
     if (!file)
         return error;
+    if (level != SOL_SOCKET && level != IPPROTO_IP &&
+        (level != IPPROTO_TCP || file->kind != LINUX_TCP))
+        return -ENOPROTOOPT;
     if (level == SOL_SOCKET && name == SO_LINGER)
         return set_linger(sockets, file, value, length);
     if (level == IPPROTO_IP && name == IP_TOS)

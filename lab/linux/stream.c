@@ -103,6 +103,10 @@ long linux_stream_send(struct linux_sockets *sockets, struct linux_file *file,
     size_t total = (size_t)linux_parts_length(message);
     long error = 0;
 
+    if (file->shut_write && !wait->progress) {
+        error = linux_take_error(sockets, file);
+        return error < 0 ? error : -EPIPE;
+    }
     if (!wait->progress) {
         error = weir_socket_send(sockets->stack, file->socket, "", 0, 0);
         if (error < 0 && error != WEIR_EAGAIN)
@@ -169,9 +173,10 @@ static bool is_at_end(const struct linux_file *file, const struct linux_stream *
     return stream->readable == 0 && (file->shut_read || stream->peer_closed);
 }
 
-/* What a message without bytes is answered; 1: there may be some. */
-static long recv_refusal(const struct linux_file *file, const struct linux_stream *stream,
-                         int flags)
+/* What a message without bytes is answered; 1: there may be some. An error is told before our own
+ * shutdown, and after the peer's. */
+static long recv_refusal(struct linux_sockets *sockets, struct linux_file *file,
+                         const struct linux_stream *stream, int flags)
 {
     bool is_idle = stream->state == WEIR_STATE_CLOSED && file->phase == LINUX_UNCONNECTED;
 
@@ -179,7 +184,20 @@ static long recv_refusal(const struct linux_file *file, const struct linux_strea
         return -ENOTCONN;
     if (flags & MSG_OOB)
         return -EINVAL;
-    return is_at_end(file, stream) ? 0 : 1;
+    if (!is_at_end(file, stream))
+        return 1;
+    return stream->peer_closed ? 0 : linux_take_error(sockets, file);
+}
+
+/* Nothing is asked for. Linux finds out first whether there would be something. */
+static long recv_nothing(struct linux_sockets *sockets, struct linux_file *file,
+                         const struct linux_stream *stream, bool dont_wait, struct linux_wait *wait)
+{
+    long error = stream->readable > 0 ? 0 : linux_take_error(sockets, file);
+
+    if (error < 0 || stream->readable > 0 || stream->is_dead)
+        return error;
+    return linux_wait_for(wait, dont_wait);
 }
 
 /* One attempt without a header's other fields. */
@@ -193,9 +211,11 @@ static long recv_bytes(struct linux_sockets *sockets, struct linux_file *file,
     long got = 0;
 
     linux_stream_state(sockets, file, &stream);
-    got = recv_refusal(file, &stream, flags);
-    if (got <= 0 || total == 0)
-        return wait->progress ? (long)wait->progress : got < 0 ? got : 0;
+    got = recv_refusal(sockets, file, &stream, flags);
+    if (got <= 0)
+        return wait->progress ? (long)wait->progress : got;
+    if (total == 0)
+        return recv_nothing(sockets, file, &stream, dont_wait, wait);
     if (stream.readable > 0 && linux_parts_lack_memory(message) && !(flags & MSG_TRUNC))
         return -EFAULT;
     if (wants_all && (flags & MSG_PEEK) && stream.readable < total && !stream.is_dead)

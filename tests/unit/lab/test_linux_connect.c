@@ -106,11 +106,14 @@ static void test_connect_nonsense(void **state)
     world_listen(&world, 0, 81);
     assert_int_equal(linux_connect(side, 3, NULL, sizeof(addr), &wait), -EFAULT);
     assert_int_equal(linux_connect(side, 3, (struct sockaddr *)&addr, 1, &wait), -EINVAL);
-    assert_int_equal(linux_connect(side, 3, (struct sockaddr *)&addr, 8, &wait), -EINVAL);
+    /* The state is looked at before the address. */
+    assert_int_equal(linux_connect(side, 3, (struct sockaddr *)&addr, 8, &wait), -EISCONN);
     assert_int_equal(linux_connect(side, 3, (struct sockaddr *)&addr, sizeof(addr), &wait),
                      -EISCONN);
+    assert_int_equal(linux_socket(side, AF_INET, SOCK_STREAM, 0), 4);
+    assert_int_equal(linux_connect(side, 4, (struct sockaddr *)&addr, 8, &wait), -EINVAL);
     addr.sin_family = AF_INET6;
-    assert_int_equal(linux_connect(side, 3, (struct sockaddr *)&addr, sizeof(addr), &wait),
+    assert_int_equal(linux_connect(side, 4, (struct sockaddr *)&addr, sizeof(addr), &wait),
                      -EAFNOSUPPORT);
     world_close(&world);
 }

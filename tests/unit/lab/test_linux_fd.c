@@ -214,6 +214,78 @@ static void test_fcntl_and_ioctl(void **state)
     world_close(&world);
 }
 
+/* A socket that is not connected has its directions shut, although the call fails. */
+static void test_shutdown_unconnected(void **state)
+{
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
+    struct world world;
+    char byte;
+
+    (void)state;
+    world_open(&world, NULL, NULL);
+    for (int i = 0; i < 2; i++) {
+        int fd = (int)linux_socket(world.sides[0], AF_INET, types[i], 0);
+
+        assert_int_equal(linux_shutdown(world.sides[0], fd, SHUT_RD), -ENOTCONN);
+        assert_int_equal(world_poll(&world, 0, fd) & (POLLIN | POLLRDHUP), POLLIN | POLLRDHUP);
+        assert_int_equal(world_recv(&world, 0, fd, &byte, 1, 0), 0);
+        assert_int_equal(linux_shutdown(world.sides[0], fd, SHUT_WR), -ENOTCONN);
+        world_listen(&world, 1, (uint16_t)(80 + i));
+        linux_fcntl(world.sides[0], fd, F_SETFL, O_NONBLOCK);
+        assert_int_equal(world_connect(&world, 0, fd, (uint16_t)(80 + i)),
+                         types[i] == SOCK_STREAM ? -EINPROGRESS : 0);
+        world_settle(&world);
+        assert_int_equal(world_send(&world, 0, fd, "x", 1, 0), -EPIPE);
+    }
+    world_close(&world);
+}
+
+/* Once an attempt has failed, and that was not asked for, a shutdown is the socket's end. */
+static void test_shutdown_failed(void **state)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    struct linux_wait wait = {0};
+    struct world world;
+    int fd;
+
+    (void)state;
+    world_open(&world, NULL, NULL);
+    fd = (int)linux_socket(world.sides[0], AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(world_connect(&world, 0, fd, 80), -EINPROGRESS);
+    world_settle(&world);
+    assert_int_equal(linux_shutdown(world.sides[0], fd, SHUT_RDWR), -ENOTCONN);
+    assert_int_equal(world_connect(&world, 0, fd, 80), -EINVAL);
+    assert_int_equal(linux_listen(world.sides[0], fd, 1), -EINVAL);
+    assert_int_equal(linux_connect(world.sides[0], fd, &nobody, sizeof(nobody), &wait), 0);
+    assert_int_equal(world_connect(&world, 0, fd, 80), -EINPROGRESS);
+    world_close(&world);
+}
+
+/* SIOCATMARK: the urgent byte is the next one. */
+static void test_mark(void **state)
+{
+    struct world world;
+    int fds[2], value = -1;
+    char bytes[8];
+
+    (void)state;
+    world_open(&world, NULL, NULL);
+    world_pair(&world, fds);
+    assert_int_equal(linux_ioctl(world.sides[1], fds[1], SIOCATMARK, &value), 0);
+    assert_int_equal(value, 0);
+    assert_int_equal(world_send(&world, 0, fds[0], "abc", 3, MSG_OOB), 3);
+    world_settle(&world);
+    assert_int_equal(linux_ioctl(world.sides[1], fds[1], SIOCATMARK, &value), 0);
+    assert_int_equal(value, 0);
+    assert_int_equal(world_recv(&world, 1, fds[1], bytes, 2, 0), 2);
+    assert_int_equal(linux_ioctl(world.sides[1], fds[1], SIOCATMARK, &value), 0);
+    assert_int_equal(value, 1);
+    assert_int_equal(world_recv(&world, 1, fds[1], bytes, 2, 0), 1);
+    assert_int_equal(linux_ioctl(world.sides[1], fds[1], SIOCATMARK, &value), 0);
+    assert_int_equal(value, 0);
+    world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +295,9 @@ int main(void)
         cmocka_unit_test(test_bind),
         cmocka_unit_test(test_listen_and_shutdown),
         cmocka_unit_test(test_fcntl_and_ioctl),
+        cmocka_unit_test(test_shutdown_unconnected),
+        cmocka_unit_test(test_shutdown_failed),
+        cmocka_unit_test(test_mark),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

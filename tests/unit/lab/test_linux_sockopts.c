@@ -121,7 +121,7 @@ static void test_lengths(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (rows[i].level == IPPROTO_IP)
+        if (rows[i].level != SOL_SOCKET && rows[i].level != IPPROTO_TCP)
             continue;
         assert_int_equal(
             linux_setsockopt(world.sides[0], tcp, rows[i].level, rows[i].name, &value, 3), -EINVAL);
@@ -176,7 +176,16 @@ static void test_read_only(void **state)
     assert_int_equal(world_get(&world, 0, tcp, SOL_SOCKET, SO_ERROR), 0);
     assert_int_equal(world_get(&world, 0, tcp, IPPROTO_TCP, TCP_QUICKACK), 1);
     assert_int_equal(world_get(&world, 0, tcp, IPPROTO_TCP, TCP_MAXSEG), 536);
-    assert_int_equal(world_get(&world, 0, udp, IPPROTO_TCP, TCP_MAXSEG), -ENOPROTOOPT);
+    assert_int_equal(world_get(&world, 0, udp, IPPROTO_TCP, TCP_MAXSEG), -EOPNOTSUPP);
+    assert_int_equal(world_get(&world, 0, tcp, 77, 1), -EOPNOTSUPP);
+    assert_int_equal(linux_setsockopt(world.sides[0], tcp, 77, 1, NULL, 0), -ENOPROTOOPT);
+    assert_int_equal(linux_setsockopt(world.sides[0], udp, IPPROTO_TCP, TCP_NODELAY, NULL, 0),
+                     -ENOPROTOOPT);
+    assert_int_equal(world_get(&world, 0, udp, IPPROTO_UDP, 99), -ENOPROTOOPT);
+    assert_int_equal(world_set(&world, 0, udp, SOL_SOCKET, SO_KEEPALIVE, 5), 0);
+    assert_int_equal(world_get(&world, 0, udp, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_equal(world_set(&world, 0, tcp, IPPROTO_TCP, TCP_DEFER_ACCEPT, 100000), 0);
+    assert_int_equal(world_set(&world, 0, tcp, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0), 0);
     assert_int_equal(world_set(&world, 0, udp, IPPROTO_TCP, TCP_NODELAY, 1), -ENOPROTOOPT);
     assert_int_equal(world_set(&world, 0, udp, SOL_SOCKET, SO_BROADCAST, 1), 0);
     assert_int_equal(world_get(&world, 0, udp, SOL_SOCKET, SO_BROADCAST), 1);

@@ -251,6 +251,47 @@ static void test_notsent_lowat(void **state)
     assert_int_equal(world_send(&world, 0, fds[0], bytes, 80000, 0), 65536); /* one piece */
 }
 
+/* Linux looks whether there is something even if nothing is asked for; and an error that waits is told
+ * before EPIPE. */
+static void test_nothing(void **state)
+{
+    const struct linger abort = {.l_onoff = 1};
+    char byte;
+
+    (void)state;
+    assert_int_equal(world_recv(&world, 0, fds[0], &byte, 0, 0), -EAGAIN);
+    assert_int_equal(world_recv(&world, 0, fds[0], NULL, 0, MSG_PEEK), -EAGAIN);
+    world_send(&world, 1, fds[1], "x", 1, 0);
+    world_settle(&world);
+    assert_int_equal(world_recv(&world, 0, fds[0], &byte, 0, 0), 0);
+    assert_int_equal(world_recv(&world, 0, fds[0], &byte, 1, 0), 1);
+    linux_shutdown(world.sides[0], fds[0], SHUT_WR);
+    world_send(&world, 1, fds[1], "x", 1, 0);
+    world_settle(&world);
+    linux_setsockopt(world.sides[1], fds[1], SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
+    world_close_fd(&world, 1, fds[1]); /* a RST */
+    world_settle(&world);
+    assert_int_equal(world_send(&world, 0, fds[0], "x", 1, 0), -ECONNRESET);
+    assert_int_equal(world_send(&world, 0, fds[0], "x", 1, 0), -EPIPE);
+    assert_int_equal(world_recv(&world, 0, fds[0], NULL, 0, 0), 0);
+}
+
+/* A RST is told although we have shut our reading side. */
+static void test_shut_and_reset(void **state)
+{
+    const struct linger abort = {.l_onoff = 1};
+    char byte;
+
+    (void)state;
+    linux_shutdown(world.sides[0], fds[0], SHUT_RD);
+    assert_int_equal(world_recv(&world, 0, fds[0], &byte, 1, 0), 0);
+    linux_setsockopt(world.sides[1], fds[1], SOL_SOCKET, SO_LINGER, &abort, sizeof(abort));
+    world_close_fd(&world, 1, fds[1]);
+    world_settle(&world);
+    assert_int_equal(world_recv(&world, 0, fds[0], &byte, 1, 0), -ECONNRESET);
+    assert_int_equal(world_recv(&world, 0, fds[0], &byte, 1, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +306,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_never_connected, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flags_that_are_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(test_notsent_lowat, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shut_and_reset, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
