@@ -113,6 +113,7 @@ static long disconnect(struct linux_sockets *sockets, struct linux_file *file)
     if (file->kind == LINUX_TCP)
         file->shut_read = file->shut_write = false;
     linux_set_no_space(sockets, file, false);
+    linux_wake(file, POLLERR);
     return 0;
 }
 

@@ -5,9 +5,10 @@
  * A watch is one descriptor in one set; it hangs on two lists, the set's (in the order of turns) and
  * the file's. `is_pending` is Linux's ready list:
  *
- *   - adding or changing a watch makes it pending, so that what is ready already is reported;
+ *   - adding or changing a watch makes it pending, so that what is ready already is reported; errors and
+ *     hang-ups are asked for always;
  *   - linux_wake, called for everything that happens to a file, makes those watches pending that
- *     asked for one of the bits (errors and hang-ups are always asked for);
+ *     asked for one of the bits;
  *   - epoll_wait asks each pending watch's file what is ready now. One that is not ready is no longer
  *     pending. One that is, is reported with all its bits: edge-triggered ones are then pending no
  *     more, one-shot ones asleep until they are changed, level-triggered ones stay.
@@ -33,7 +34,7 @@ struct linux_watch {
     struct linux_watch *next_same; /* of the file */
     struct linux_epoll *epoll;
     struct linux_file *file;
-    uint32_t events; /* with flags */
+    uint32_t events; /* with flags; without any other bit: asleep */
     epoll_data_t data;
     bool is_pending;
 };
@@ -121,7 +122,7 @@ static long add_watch(struct linux_epoll *epoll, struct linux_file *file,
         return -ENOMEM;
     watch->epoll = epoll;
     watch->file = file;
-    watch->events = event->events;
+    watch->events = event->events | ALWAYS;
     watch->data = event->data;
     watch->is_pending = true;
     watch->next_same = file->watches;
@@ -134,7 +135,7 @@ static long change_watch(struct linux_watch *watch, const struct epoll_event *ev
 {
     if ((watch->events | event->events) & EPOLLEXCLUSIVE)
         return -EINVAL;
-    watch->events = event->events;
+    watch->events = event->events | ALWAYS;
     watch->data = event->data;
     watch->is_pending = true;
     return 0;

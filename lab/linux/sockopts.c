@@ -201,6 +201,19 @@ static long set_linger2(struct linux_sockets *sockets, struct linux_file *file, 
                     number < 0 ? 0 : file->options.linger2 * WEIR_SECOND);
 }
 
+/* Linux looks at once whether there is room now. */
+static long set_notsent_lowat(struct linux_sockets *sockets, struct linux_file *file, int number)
+{
+    struct linux_stream stream;
+
+    file->options.notsent_lowat = (uint32_t)number;
+    linux_stream_state(sockets, file, &stream);
+    if (stream.state == WEIR_STATE_CLOSED || linux_has_room(file, &stream))
+        linux_wake(file, POLLOUT | POLLWRNORM);
+    return set_weir(sockets, file, WEIR_TCP_NOTSENT_LOWAT,
+                    number ? (int64_t)(uint32_t)number : (int64_t)UINT32_MAX);
+}
+
 static long set_tcp_int(struct linux_sockets *sockets, struct linux_file *file, int name,
                         int number)
 {
@@ -214,9 +227,7 @@ static long set_tcp_int(struct linux_sockets *sockets, struct linux_file *file, 
         return set_weir(sockets, file, WEIR_TCP_DEFER_ACCEPT,
                         file->options.defer_accept * WEIR_SECOND);
     case TCP_NOTSENT_LOWAT:
-        file->options.notsent_lowat = (uint32_t)number;
-        return set_weir(sockets, file, WEIR_TCP_NOTSENT_LOWAT,
-                        number ? (int64_t)(uint32_t)number : (int64_t)UINT32_MAX);
+        return set_notsent_lowat(sockets, file, number);
     case TCP_INQ:
         if (number != 0 && number != 1)
             return -EINVAL;

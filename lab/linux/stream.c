@@ -96,6 +96,14 @@ static long send_parts(struct linux_sockets *sockets, struct linux_file *file,
     return taken < 0 ? taken : 0;
 }
 
+static bool is_opening(const struct linux_sockets *sockets, const struct linux_file *file)
+{
+    struct linux_stream stream;
+
+    linux_stream_state(sockets, file, &stream);
+    return stream.state == WEIR_STATE_SYN_SENT || stream.state == WEIR_STATE_SYN_RECEIVED;
+}
+
 long linux_stream_send(struct linux_sockets *sockets, struct linux_file *file,
                        const struct msghdr *message, int flags, struct linux_wait *wait)
 {
@@ -107,6 +115,8 @@ long linux_stream_send(struct linux_sockets *sockets, struct linux_file *file,
         error = linux_take_error(sockets, file);
         return error < 0 ? error : -EPIPE;
     }
+    if (is_opening(sockets, file))
+        return linux_wait_for(wait, dont_wait);
     if (!wait->progress) {
         error = weir_socket_send(sockets->stack, file->socket, "", 0, 0);
         if (error < 0 && error != WEIR_EAGAIN)

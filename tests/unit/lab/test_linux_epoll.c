@@ -4,6 +4,8 @@
 
 #include "linux_world.h"
 
+#include <linux/tcp.h>
+
 static struct world world;
 static int fds[2], epfd;
 
@@ -276,6 +278,41 @@ static void test_against_a_model(void **state)
     }
 }
 
+/* Errors and hang-ups are reported even if nothing was asked for. */
+static void test_nothing_asked(void **state)
+{
+    (void)state;
+    assert_int_equal(control(EPOLL_CTL_ADD, fds[1], 0), 0);
+    assert_int_equal(report(), 0);
+    say("ab");
+    assert_int_equal(report(), 0);
+    linux_shutdown(world.sides[1], fds[1], SHUT_RDWR);
+    linux_shutdown(world.sides[0], fds[0], SHUT_RDWR);
+    world_settle(&world);
+    assert_int_equal(report(), EPOLLHUP);
+    assert_int_equal(control(EPOLL_CTL_MOD, fds[1], EPOLLONESHOT), 0);
+    assert_int_equal(report(), EPOLLHUP);
+    assert_int_equal(report(), 0); /* asleep */
+}
+
+/* Edges that a call of one's own makes: another limit of unsent bytes, and the end of a connection. */
+static void test_edges_of_calls(void **state)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    struct linux_wait wait = {0};
+
+    (void)state;
+    assert_int_equal(control(EPOLL_CTL_ADD, fds[1], EPOLLOUT | EPOLLET), 0);
+    assert_int_equal(report(), EPOLLOUT);
+    assert_int_equal(report(), 0);
+    world_set(&world, 1, fds[1], IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1000);
+    assert_int_equal(report(), EPOLLOUT);
+    assert_int_equal(report(), 0);
+    assert_int_equal(linux_connect(world.sides[1], fds[1], &nobody, sizeof(nobody), &wait), 0);
+    assert_true(report() & EPOLLHUP);
+    assert_int_equal(report(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +327,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(test_set_in_a_set, setup, teardown),
         cmocka_unit_test_setup_teardown(test_against_a_model, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_edges_of_calls, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

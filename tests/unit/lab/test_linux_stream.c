@@ -276,6 +276,24 @@ static void test_nothing(void **state)
     assert_int_equal(world_recv(&world, 0, fds[0], NULL, 0, 0), 0);
 }
 
+/* While a connection is opened nothing is sent, not even nothing, and no memory looked at. */
+static void test_opening(void **state)
+{
+    int fd = (int)linux_socket(world.sides[0], AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    (void)state;
+    world_listen(&world, 1, 81);
+    world.is_cut = true;
+    assert_int_equal(world_connect(&world, 0, fd, 81), -EINPROGRESS);
+    world_settle(&world);
+    assert_int_equal(world_send(&world, 0, fd, "", 0, 0), -EAGAIN);
+    assert_int_equal(world_send(&world, 0, fd, NULL, 5, 0), -EAGAIN);
+    world.is_cut = false;
+    world_pass(&world, 5 * WEIR_SECOND);
+    assert_int_equal(world_send(&world, 0, fd, "", 0, 0), 0);
+    assert_int_equal(world_send(&world, 0, fd, NULL, 5, 0), -EFAULT);
+}
+
 /* A RST is told although we have shut our reading side. */
 static void test_shut_and_reset(void **state)
 {
@@ -307,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flags_that_are_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(test_notsent_lowat, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_opening, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shut_and_reset, setup, teardown),
     };
 
