@@ -16,8 +16,7 @@
  * A prefix contains an address if the first `bits` bits agree; scopes are compared only when the
  * prefix has one. Out-parameters are untouched on failure. */
 
-#include <base/bytes.h>
-#include <string.h>
+#include <base/addr.h>
 #include <weir/error.h>
 #include <weir/types.h>
 
@@ -28,10 +27,9 @@ static const uint8_t v4_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 struct weir_addr weir_addr_from4(uint32_t host_order)
 {
-    struct weir_addr addr = {.scope = 0};
+    struct weir_addr addr;
 
-    memcpy(addr.bytes, v4_mapped, sizeof v4_mapped);
-    put_u32(addr.bytes + 12, host_order);
+    addr_set4(&addr, host_order);
     return addr;
 }
 
@@ -42,7 +40,7 @@ struct weir_addr weir_addr_any4(void)
 
 uint32_t weir_addr_to4(const struct weir_addr *addr)
 {
-    return get_u32(addr->bytes + 12);
+    return addr_get4(addr);
 }
 
 bool weir_addr_is4(const struct weir_addr *addr)
@@ -61,7 +59,7 @@ bool weir_addr_is_any(const struct weir_addr *addr)
 
 bool weir_addr_equal(const struct weir_addr *a, const struct weir_addr *b)
 {
-    return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0 && a->scope == b->scope;
+    return addr_is_equal(a, b);
 }
 
 struct weir_prefix weir_prefix_from4(uint32_t host_order, unsigned bits4)

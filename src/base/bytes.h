@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline uint16_t get_u16(const uint8_t *p)
 {
@@ -29,6 +30,18 @@ static inline void put_u32(uint8_t *p, uint32_t v)
     p[1] = (uint8_t)(v >> 16);
     p[2] = (uint8_t)(v >> 8);
     p[3] = (uint8_t)v;
+}
+
+/* Between host order and network order. */
+static inline uint64_t swap_u64(uint64_t v)
+{
+    uint8_t bytes[8];
+    uint64_t swapped;
+
+    put_u32(bytes, (uint32_t)(v >> 32));
+    put_u32(bytes + 4, (uint32_t)v);
+    memcpy(&swapped, bytes, sizeof(swapped));
+    return swapped;
 }
 
 static inline uint32_t min_u32(uint32_t a, uint32_t b)

@@ -52,15 +52,11 @@ static inline uint64_t checksum_add_rest(uint64_t words, const uint8_t *from, si
 static inline uint32_t checksum_close(uint32_t sum, uint64_t words)
 {
     uint64_t folded = (words & 0xffffffffu) + (words >> 32);
-    uint8_t bytes[2];
-    uint16_t word;
 
     folded = (folded & 0xffffu) + (folded >> 16);
     folded = (folded & 0xffffu) + (folded >> 16);
     folded = (folded & 0xffffu) + (folded >> 16);
-    word = (uint16_t)folded;
-    memcpy(bytes, &word, sizeof bytes);
-    return checksum_join(sum, get_u16(bytes));
+    return checksum_join(sum, checksum_from_native((uint16_t)folded));
 }
 
 /* The AVX2 bodies, in checksum_avx2.c, only for processors that have it. They are hidden: the

@@ -27,6 +27,7 @@
  * setting, off by default and never guessed (RFC 1122 3.1 [1122-32]). */
 
 #include <assert.h>
+#include <base/addr.h>
 #include <base/checksum.h>
 #include <net/internal.h>
 #include <string.h>
@@ -151,20 +152,21 @@ static enum weir_drop check_destination(const struct net *net, const struct net_
 static void fill_packet(const struct net_arrival *arrival, const struct ip4_header *ip,
                         const uint8_t *bytes, struct net_packet *packet)
 {
-    memset(packet, 0, sizeof(*packet));
-    packet->src = weir_addr_from4(ip->src);
-    packet->dst = weir_addr_from4(ip->dst);
+    addr_set4(&packet->src, ip->src);
+    addr_set4(&packet->dst, ip->dst);
     packet->header = bytes;
     packet->payload = bytes + ip->header_length;
     packet->header_length = ip->header_length;
     packet->length = (uint32_t)ip->total_length - ip->header_length;
-    packet->pseudo_sum = checksum_add_u32(
-        checksum_add_u32((uint32_t)ip->protocol + packet->length, ip->src), ip->dst);
+    packet->pseudo_sum =
+        checksum_join_u64(0, (uint64_t)ip->protocol + packet->length + ip->src + ip->dst);
     packet->iface = arrival->iface;
     packet->protocol = ip->protocol;
     packet->ttl = ip->ttl;
     packet->tos = ip->tos;
     packet->is_group = arrival->is_group;
+    packet->csum_verified = false;
+    packet->reassembly = NULL;
 }
 
 static enum net_verdict deliver(struct net *net, const struct net_arrival *arrival,
@@ -228,6 +230,30 @@ static void count_arrival(struct net *net, const struct net_arrival *arrival)
     net->counters->counter[WEIR_COUNT_BYTES_IN] += arrival->frame->length;
 }
 
+/* Source and destination. What they say about a pair of addresses stays true on an interface until
+ * routes, neighbours or interfaces change, so the last pair that was for us is remembered. */
+static enum weir_drop check_addresses(struct net *net, const struct net_arrival *arrival,
+                                      enum destination *destination)
+{
+    struct net_iface *iface = net_iface_at(net, arrival->iface);
+    const struct ip4_header *ip = &arrival->ip;
+    enum weir_drop drop;
+
+    *destination = TO_US;
+    if (iface->good_src == ip->src && iface->good_dst == ip->dst &&
+        iface->good_generation == net->generation)
+        return WEIR_DROP_NONE;
+    drop = check_source(net, arrival);
+    if (drop == WEIR_DROP_NONE)
+        drop = check_destination(net, arrival, destination);
+    if (drop == WEIR_DROP_NONE && *destination == TO_US) {
+        iface->good_src = ip->src;
+        iface->good_dst = ip->dst;
+        iface->good_generation = net->generation;
+    }
+    return drop;
+}
+
 static enum weir_drop check(struct net *net, struct net_arrival *arrival,
                             enum destination *destination)
 {
@@ -236,9 +262,7 @@ static enum weir_drop check(struct net *net, struct net_arrival *arrival,
     if (drop == WEIR_DROP_NONE)
         drop = check_header(net, arrival);
     if (drop == WEIR_DROP_NONE)
-        drop = check_source(net, arrival);
-    if (drop == WEIR_DROP_NONE)
-        drop = check_destination(net, arrival, destination);
+        drop = check_addresses(net, arrival, destination);
     if (drop == WEIR_DROP_NONE)
         drop = check_options(net, arrival);
     return drop;

@@ -32,6 +32,8 @@ struct net_iface {
     uint32_t mtu;                  /* of the link, at most IP4_LENGTH_MAX */
     uint32_t neighbours;
     uint64_t good_tag; /* with has_good_tag: the last tag that proved to be a neighbour's */
+    uint32_t good_src, good_dst; /* the last pair of addresses that was good and for us, */
+    uint32_t good_generation;    /* as of this generation of the net */
     bool up, only_neighbours, touched, has_good_tag;
     uint64_t packets_in, bytes_in, packets_out, bytes_out;
 };
@@ -63,7 +65,8 @@ struct net_ids {
     struct siphash_key key;
     uint16_t next[NET_ID_BUCKETS];
     uint8_t boxes[NET_ID_ROUNDS][256];
-    uint8_t last_flow[9], last_bucket; /* a cache of one */
+    uint32_t last_src, last_dst; /* a cache of one */
+    uint8_t last_protocol, last_bucket;
 };
 
 struct net {

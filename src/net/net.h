@@ -159,7 +159,8 @@ struct net_out {
 struct net_frame {
     struct weir_frame frame;
     uint8_t *payload;
-    uint32_t room; /* bytes at payload, as asked for */
+    uint32_t room;       /* bytes at payload, as asked for */
+    uint32_t header_sum; /* net's: of the header without total length and checksum */
 };
 
 /* Lends a frame on the path's link with the IP header in place (lengths and checksum come with

@@ -4,8 +4,9 @@
  *
  * net_begin lends a frame from the path's link and writes the header but for total length and
  * checksum; the caller fills the payload in place; net_commit writes those two and stages the
- * frame. No look-up, no copy of the header: the path has all that is needed. The checksum is summed
- * over the 20 bytes as five native words, since the sum does not depend on byte order (RFC 1071 2).
+ * frame. No look-up, no copy of the header: the path has all that is needed. The header's sum is taken
+ * from the values that are written, not from the bytes: reading back what was just written in other
+ * widths would wait for the stores.
  *
  * Interfaces on which something was staged are on the touched list, each once, so that net_flush
  * costs what was touched and not what exists.
@@ -21,6 +22,7 @@
  * RFC 1122 3.3.3 [1122-28], RFC 791 3.1 [791-4]. The TTL is never 0: RFC 1122 3.2.1.7 [1122-9]. */
 
 #include <assert.h>
+#include <base/addr.h>
 #include <base/checksum.h>
 #include <net/internal.h>
 #include <string.h>
@@ -42,18 +44,25 @@ static uint16_t permute(const struct net_ids *ids, uint8_t bucket, uint16_t numb
     return (uint16_t)((left << 8) | right);
 }
 
-uint16_t net_next_id(struct net *net, uint32_t src, uint32_t dst, uint8_t protocol)
+static void find_bucket(struct net_ids *ids, uint32_t src, uint32_t dst, uint8_t protocol)
 {
-    struct net_ids *ids = &net->ids;
     uint8_t flow[9];
 
     put_u32(flow, src);
     put_u32(flow + 4, dst);
     flow[8] = protocol;
-    if (memcmp(flow, ids->last_flow, sizeof(flow)) != 0) {
-        memcpy(ids->last_flow, flow, sizeof(flow));
-        ids->last_bucket = (uint8_t)(siphash(&ids->key, flow, sizeof(flow)) % NET_ID_BUCKETS);
-    }
+    ids->last_bucket = (uint8_t)(siphash(&ids->key, flow, sizeof(flow)) % NET_ID_BUCKETS);
+    ids->last_src = src;
+    ids->last_dst = dst;
+    ids->last_protocol = protocol;
+}
+
+uint16_t net_next_id(struct net *net, uint32_t src, uint32_t dst, uint8_t protocol)
+{
+    struct net_ids *ids = &net->ids;
+
+    if (src != ids->last_src || dst != ids->last_dst || protocol != ids->last_protocol)
+        find_bucket(ids, src, dst, protocol);
     return permute(ids, ids->last_bucket, ids->next[ids->last_bucket]++);
 }
 
@@ -89,33 +98,24 @@ void net_stage(struct net *net, int iface, const struct weir_frame *frame, weir_
     at->link->ops->commit(at->link, frame, now);
 }
 
-/* The 20 bytes but for total length and checksum, which are 0. */
-static void write_header(struct net *net, const struct net_path *path, const struct net_out *out,
-                         uint8_t *bytes)
+/* Writes the 20 bytes but for total length and checksum, which are 0. Returns their sum. */
+static uint32_t write_header(struct net *net, const struct net_path *path,
+                             const struct net_out *out, uint8_t *bytes)
 {
-    uint32_t src = weir_addr_to4(&path->src), dst = weir_addr_to4(&path->dst);
-    uint16_t id = out->dont_fragment ? 0 : net_next_id(net, src, dst, out->protocol);
+    uint32_t src = addr_get4(&path->src), dst = addr_get4(&path->dst);
+    uint32_t id = out->dont_fragment ? 0 : net_next_id(net, src, dst, out->protocol);
+    uint32_t words[3] = {
+        0x45000000u | (uint32_t)out->tos << 16,
+        id << 16 | (out->dont_fragment ? 0x4000u : 0),
+        (uint32_t)out->ttl << 24 | (uint32_t)out->protocol << 16,
+    };
 
-    put_u32(bytes, 0x45000000u | (uint32_t)out->tos << 16);
-    put_u32(bytes + 4, (uint32_t)id << 16 | (out->dont_fragment ? 0x4000u : 0));
-    put_u32(bytes + 8, (uint32_t)out->ttl << 24 | (uint32_t)out->protocol << 16);
+    put_u32(bytes, words[0]);
+    put_u32(bytes + 4, words[1]);
+    put_u32(bytes + 8, words[2]);
     put_u32(bytes + 12, src);
     put_u32(bytes + 16, dst);
-}
-
-/* Total length and checksum into a header whose checksum is 0. */
-static void finish_header(uint8_t *bytes, uint32_t total)
-{
-    uint32_t words[IP4_HEADER / 4];
-    uint64_t sum;
-    uint16_t folded;
-
-    put_u16(bytes + 2, (uint16_t)total);
-    memcpy(words, bytes, IP4_HEADER);
-    sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
-    sum = (sum & 0xffffffffu) + (sum >> 32);
-    folded = checksum_finish(checksum_join((uint32_t)sum, (uint32_t)(sum >> 32)));
-    memcpy(bytes + 10, &folded, sizeof(folded)); /* summed in native order, stored in it */
+    return checksum_join_u64(0, (uint64_t)words[0] + words[1] + words[2] + src + dst);
 }
 
 int net_begin(struct net *net, const struct net_path *path, const struct net_out *out,
@@ -129,7 +129,7 @@ int net_begin(struct net *net, const struct net_path *path, const struct net_out
     error = net_lend(net, &path->hop, IP4_HEADER + payload_bytes, now, &frame->frame);
     if (error)
         return error;
-    write_header(net, path, out, frame->frame.data);
+    frame->header_sum = write_header(net, path, out, frame->frame.data);
     frame->frame.why = out->why;
     frame->payload = frame->frame.data + IP4_HEADER;
     frame->room = payload_bytes;
@@ -139,9 +139,13 @@ int net_begin(struct net *net, const struct net_path *path, const struct net_out
 void net_commit(struct net *net, const struct net_path *path, struct net_frame *frame,
                 uint32_t payload_bytes, weir_time now)
 {
+    uint8_t *bytes = frame->frame.data;
+    uint32_t total = IP4_HEADER + payload_bytes;
+
     assert(payload_bytes <= frame->room);
-    frame->frame.length = IP4_HEADER + payload_bytes;
-    finish_header(frame->frame.data, frame->frame.length);
+    frame->frame.length = total;
+    put_u16(bytes + 2, (uint16_t)total);
+    put_u16(bytes + 10, checksum_finish(checksum_join(frame->header_sum, total)));
     net_stage(net, path->hop.iface, &frame->frame, now);
 }
 
@@ -179,7 +183,7 @@ static int send_cut(struct net *net, const struct net_path *path, const struct n
 
     if (out->dont_fragment || length > IP4_LENGTH_MAX - IP4_HEADER)
         return WEIR_EMSGSIZE;
-    write_header(net, path, out, cut.header);
+    (void)write_header(net, path, out, cut.header);
     return net_cut_send(net, &cut, now);
 }
 

@@ -12,6 +12,7 @@
  * and to others tell nothing. The port range is 32768..60999; ports that a listener or a bound socket
  * holds are left out. */
 
+#include <base/addr.h>
 #include <stack/stack.h>
 #include <string.h>
 
@@ -35,8 +36,20 @@ uint64_t flow_hash(const struct weir_stack *stack, const struct flow_key *key)
 
 static bool is_equal(const struct flow_key *a, const struct flow_key *b)
 {
-    return a->lport == b->lport && a->rport == b->rport &&
-           weir_addr_equal(&a->remote, &b->remote) && weir_addr_equal(&a->local, &b->local);
+    return a->lport == b->lport && a->rport == b->rport && addr_is_equal(&a->remote, &b->remote) &&
+           addr_is_equal(&a->local, &b->local);
+}
+
+struct flow *flow_recall(const struct weir_stack *stack, const struct net_packet *packet,
+                         const struct tcp_header *header)
+{
+    struct flow *flow = stack->last_flow;
+
+    if (flow && flow->key.lport == header->dport && flow->key.rport == header->sport &&
+        addr_is_equal(&flow->key.local, &packet->dst) &&
+        addr_is_equal(&flow->key.remote, &packet->src))
+        return flow;
+    return NULL;
 }
 
 struct flow *flow_find(struct weir_stack *stack, const struct flow_key *key)

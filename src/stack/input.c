@@ -25,12 +25,11 @@
 enum weir_drop input_connection(struct weir_stack *stack, struct conn *conn,
                                 struct tcp_segment *segment)
 {
-    const struct flow_key key = conn->flow.key;
-    const struct weir_tcp_settings *settings = conn->tcp.settings;
     struct tcp_reply reply;
     enum weir_drop drop = tcp_input(&conn->tcp, segment, stack->now, &reply);
 
-    conn_reply(stack, &key, &reply, settings);
+    if (reply.flags)
+        conn_reply(stack, &conn->flow.key, &reply, conn->tcp.settings);
     conn_mark(stack, conn);
     conn_settle(stack, conn);
     return drop;
@@ -97,13 +96,9 @@ static enum weir_drop input_time_wait(struct weir_stack *stack, struct time_wait
     return drop;
 }
 
-static enum weir_drop input_segment(struct weir_stack *stack, const struct flow_key *key,
-                                    struct tcp_segment *segment)
+static enum weir_drop input_flow(struct weir_stack *stack, struct flow *flow,
+                                 struct tcp_segment *segment)
 {
-    struct flow *flow = flow_find(stack, key);
-
-    if (!flow)
-        return input_stray(stack, key, segment, 0);
     switch ((enum flow_kind)flow->timer.owner) {
     case FLOW_CONN:
         return input_connection(stack, LIST_ENTRY(flow, struct conn, flow), segment);
@@ -115,36 +110,51 @@ static enum weir_drop input_segment(struct weir_stack *stack, const struct flow_
     return WEIR_DROP_NONE;
 }
 
+static enum weir_drop input_segment(struct weir_stack *stack, const struct net_packet *packet,
+                                    const struct tcp_header *header, struct tcp_segment *segment)
+{
+    struct flow *flow = flow_recall(stack, packet, header);
+    struct flow_key key;
+
+    if (!flow) {
+        key.local = packet->dst;
+        key.remote = packet->src;
+        key.lport = header->dport;
+        key.rport = header->sport;
+        flow = flow_find(stack, &key);
+        if (!flow)
+            return input_stray(stack, &key, segment, 0);
+    }
+    return input_flow(stack, flow, segment);
+}
+
 static enum weir_drop input_tcp(struct weir_stack *stack, const struct net_packet *packet)
 {
     struct tcp_header header;
     enum weir_drop drop = tcp_header_parse(packet->payload, packet->length, &header);
-    struct tcp_segment segment = {0};
-    struct flow_key key;
+    struct tcp_segment segment;
 
     if (drop != WEIR_DROP_NONE)
         return drop;
     if (packet->is_group) /* RFC 9293 3.9.2.3 [MUST-57] */
         return WEIR_DROP_IP_BROADCAST;
-    segment.seq = header.seq;
-    segment.ack = header.ack;
-    segment.window = header.window;
-    segment.urgent = header.urgent;
-    segment.flags = header.flags;
-    segment.data = packet->payload + header.header_length;
-    segment.length = packet->length - header.header_length;
-    segment.sum = checksum_add(packet->pseudo_sum, packet->payload, header.header_length);
-    segment.is_verified = packet->csum_verified;
+    segment = (struct tcp_segment){
+        .seq = header.seq,
+        .ack = header.ack,
+        .window = header.window,
+        .urgent = header.urgent,
+        .flags = header.flags,
+        .data = packet->payload + header.header_length,
+        .length = packet->length - header.header_length,
+        .sum = checksum_add_header(packet->pseudo_sum, packet->payload, header.header_length),
+        .is_verified = packet->csum_verified,
+    };
     if (header.header_length > TCP_HEADER &&
         !opt_parse(packet->payload + TCP_HEADER, header.header_length - TCP_HEADER,
                    (header.flags & TCP_SYN) != 0, &segment.options))
         return tcp_segment_verify(&stack->tcp_context, &segment) ? WEIR_DROP_TCP_OPTIONS
                                                                  : WEIR_DROP_TCP_CHECKSUM;
-    key.local = packet->dst;
-    key.remote = packet->src;
-    key.lport = header.dport;
-    key.rport = header.sport;
-    return input_segment(stack, &key, &segment);
+    return input_segment(stack, packet, &header, &segment);
 }
 
 /* ---- ICMP errors ------------------------------------------------------------------------------------- */

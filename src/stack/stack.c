@@ -205,8 +205,11 @@ void weir_stack_input(struct weir_stack *stack, int iface, const struct weir_fra
     int i;
 
     stack->now = now;
-    for (i = 0; i < count; i++)
+    for (i = 0; i < count; i++) {
+        if (i + 1 < count)
+            __builtin_prefetch(frames[i + 1].data);
         input_frame(stack, iface, &frames[i]);
+    }
 }
 
 weir_time weir_stack_deadline(const struct weir_stack *stack)

@@ -167,6 +167,9 @@ struct weir_stack {
 /* flow.c */
 uint64_t flow_hash(const struct weir_stack *stack, const struct flow_key *key);
 struct flow *flow_find(struct weir_stack *stack, const struct flow_key *key);
+/* The flow of the last segment, if this one belongs to it too; else NULL, and flow_find knows. */
+struct flow *flow_recall(const struct weir_stack *stack, const struct net_packet *packet,
+                         const struct tcp_header *header);
 bool flow_add(struct weir_stack *stack, struct flow *flow, enum flow_kind kind);
 void flow_remove(struct weir_stack *stack, struct flow *flow);
 weir_seq flow_isn(const struct weir_stack *stack, const struct flow_key *key);

@@ -51,11 +51,6 @@ void tcp_set_state(struct tcp_conn *conn, enum weir_tcp_state state)
     conn->state = (uint8_t)state;
 }
 
-bool tcp_is_synchronised(const struct tcp_conn *conn)
-{
-    return conn->state >= WEIR_STATE_ESTABLISHED;
-}
-
 static void stop_all_timers(struct tcp_conn *conn)
 {
     int i;

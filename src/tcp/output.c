@@ -15,12 +15,23 @@
 #include <base/checksum.h>
 #include <tcp/opt.h>
 
-static void finish_checksum(uint8_t *bytes, uint32_t header_length, uint32_t length, uint32_t sum)
+/* Writes the header in front of `length` bytes in all, options among them, of which `sum` is the sum but
+ * for the header's fixed part and the length. */
+static void write_header(struct tcp_header *header, uint32_t length, uint32_t sum, uint8_t *bytes)
 {
-    sum = checksum_add_u16(sum, (uint16_t)(length >> 16));
-    sum = checksum_add_u16(sum, (uint16_t)length);
-    sum = checksum_add(sum, bytes, header_length);
-    put_u16(bytes + TCP_CHECKSUM_OFFSET, checksum_finish(sum));
+    sum = checksum_join_u64(tcp_header_sum(sum, header), length);
+    header->checksum = checksum_finish(sum);
+    tcp_header_emit(header, bytes);
+}
+
+/* Writes the options and adds them to *sum; their length becomes part of the header's. */
+static void write_options(const struct opt_out *out, struct tcp_header *header, uint8_t *bytes,
+                          uint32_t *sum)
+{
+    uint32_t length = opt_emit(out, bytes + TCP_HEADER);
+
+    header->header_length += (uint8_t)length;
+    *sum = checksum_add_header(*sum, bytes + TCP_HEADER, length);
 }
 
 static uint8_t flags_of(const struct tcp_conn *conn, const struct tcp_run *run, bool is_last)
@@ -87,12 +98,11 @@ uint32_t tcp_emit(const struct tcp_conn *conn, const struct tcp_run *run, uint32
     if (run->kind != TCP_RUN_RST)
         mark_urgent(conn, &header);
     if (out.mss)
-        header.header_length += (uint8_t)opt_emit(&out, bytes + TCP_HEADER);
-    tcp_header_emit(&header, bytes);
+        write_options(&out, &header, bytes, &sum);
     if (payload)
         sum = ring_read_summed(&conn->snd_ring, header.seq - tcp_send_base(conn),
                                bytes + header.header_length, payload, sum);
-    finish_checksum(bytes, header.header_length, header.header_length + payload, sum);
+    write_header(&header, header.header_length + payload, sum, bytes);
     return header.header_length + payload;
 }
 
@@ -109,9 +119,9 @@ uint32_t tcp_emit_reply(const struct tcp_reply *reply, const struct tcp_ports *p
         .header_length = TCP_HEADER,
     };
     struct opt_out out = {.flags = reply->flags, .mss = reply->mss};
+    uint32_t sum = ports->pseudo_sum;
 
-    header.header_length += (uint8_t)opt_emit(&out, bytes + TCP_HEADER);
-    tcp_header_emit(&header, bytes);
-    finish_checksum(bytes, header.header_length, header.header_length, ports->pseudo_sum);
+    write_options(&out, &header, bytes, &sum);
+    write_header(&header, header.header_length, sum, bytes);
     return header.header_length;
 }

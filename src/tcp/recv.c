@@ -34,18 +34,6 @@
 #define ACKS_OWED_MAX 64
 #define PAYING_SEGMENT 128u /* segments from here on are worth their memory: the window may grow */
 
-uint32_t tcp_recv_window(const struct tcp_conn *conn)
-{
-    int32_t window = seq_diff(conn->rcv_adv, conn->rcv_nxt);
-
-    return window > 0 ? (uint32_t)window : 0;
-}
-
-uint32_t tcp_recv_readable(const struct tcp_conn *conn)
-{
-    return conn->rcv_nxt - conn->rcv_read - (conn->fin_received ? 1 : 0);
-}
-
 /* Room that the buffer has beyond what is offered now. */
 static uint32_t free_window(const struct tcp_conn *conn)
 {

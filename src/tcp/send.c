@@ -17,13 +17,6 @@
 #include <base/bytes.h>
 #include <tcp/tcp.h>
 
-weir_seq tcp_send_base(const struct tcp_conn *conn)
-{
-    if (!tcp_is_synchronised(conn))
-        return conn->iss + 1;
-    return seq_min(conn->snd_una, conn->snd_end);
-}
-
 uint32_t tcp_send_queued(const struct tcp_conn *conn)
 {
     if (conn->state == WEIR_STATE_CLOSED)
@@ -56,23 +49,6 @@ static bool is_below_lowat(const struct tcp_conn *conn)
 bool tcp_send_is_writable(const struct tcp_conn *conn)
 {
     return tcp_send_room(conn) > 0 && is_below_lowat(conn);
-}
-
-uint32_t tcp_flight(const struct tcp_conn *conn)
-{
-    return conn->snd_nxt - conn->snd_una;
-}
-
-bool tcp_fin_sent(const struct tcp_conn *conn)
-{
-    return conn->fin_queued && seq_gt(conn->snd_nxt, conn->snd_end);
-}
-
-uint32_t tcp_usable_window(const struct tcp_conn *conn)
-{
-    int32_t usable = seq_diff(conn->snd_una + conn->snd_wnd, conn->snd_nxt);
-
-    return usable > 0 ? (uint32_t)usable : 0;
 }
 
 uint8_t *tcp_send_begin(struct tcp_conn *conn, uint32_t want, uint32_t *length)

@@ -271,7 +271,10 @@ void tcp_start_orphan_timer(struct tcp_conn *conn, weir_time now);
 void tcp_set_state(struct tcp_conn *conn, enum weir_tcp_state state);
 
 /* States in which the peer's ISN is known and acknowledged. */
-bool tcp_is_synchronised(const struct tcp_conn *conn);
+static inline bool tcp_is_synchronised(const struct tcp_conn *conn)
+{
+    return conn->state >= WEIR_STATE_ESTABLISHED;
+}
 
 /* ---- input.c ------------------------------------------------------------------------------------- */
 
@@ -395,7 +398,12 @@ void tcp_meter_flight(const struct tcp_conn *conn, struct tcp_meter *meter);
 /* ---- send.c ---------------------------------------------------------------------------------------- */
 
 /* First sequence number in the send ring. */
-weir_seq tcp_send_base(const struct tcp_conn *conn);
+static inline weir_seq tcp_send_base(const struct tcp_conn *conn)
+{
+    if (!tcp_is_synchronised(conn))
+        return conn->iss + 1;
+    return seq_min(conn->snd_una, conn->snd_end);
+}
 
 /* Bytes queued (sent or not), room for more, and bytes never sent yet. */
 uint32_t tcp_send_queued(const struct tcp_conn *conn);
@@ -409,10 +417,16 @@ bool tcp_send_is_writable(const struct tcp_conn *conn);
 void tcp_send_wake(struct tcp_conn *conn);
 
 /* Bytes (SYN and FIN counted) that are out and not acknowledged: RFC 5681's FlightSize. */
-uint32_t tcp_flight(const struct tcp_conn *conn);
+static inline uint32_t tcp_flight(const struct tcp_conn *conn)
+{
+    return conn->snd_nxt - conn->snd_una;
+}
 
 /* The FIN has been sent at least once. */
-bool tcp_fin_sent(const struct tcp_conn *conn);
+static inline bool tcp_fin_sent(const struct tcp_conn *conn)
+{
+    return conn->fin_queued && seq_gt(conn->snd_nxt, conn->snd_end);
+}
 
 /* Lends up to `want` contiguous bytes of room / queues the first `length` of them. Memory may be
  * short: returns NULL then. Closed directions are the caller's check. */
@@ -436,12 +450,22 @@ void tcp_marks_acked(struct tcp_conn *conn, weir_seq ack);
 void tcp_marks_free(struct tcp_conn *conn);
 
 /* Right edge minus snd_nxt, never negative [MUST-34]. */
-uint32_t tcp_usable_window(const struct tcp_conn *conn);
+static inline uint32_t tcp_usable_window(const struct tcp_conn *conn)
+{
+    int32_t usable = seq_diff(conn->snd_una + conn->snd_wnd, conn->snd_nxt);
+
+    return usable > 0 ? (uint32_t)usable : 0;
+}
 
 /* ---- recv.c ---------------------------------------------------------------------------------------- */
 
 /* RCV.WND: what was offered and not used yet. */
-uint32_t tcp_recv_window(const struct tcp_conn *conn);
+static inline uint32_t tcp_recv_window(const struct tcp_conn *conn)
+{
+    int32_t window = seq_diff(conn->rcv_adv, conn->rcv_nxt);
+
+    return window > 0 ? (uint32_t)window : 0;
+}
 
 /* The first window, for a SYN or SYN-ACK that names `mss`. */
 uint32_t tcp_recv_first_window(const struct weir_tcp_settings *settings, uint32_t mss);
@@ -461,7 +485,10 @@ void tcp_recv_fin(struct tcp_conn *conn, const struct tcp_segment *segment, weir
 
 /* Bytes that can be read; a span of them, `offset` bytes on (NULL: there are not so many); taking
  * them off. */
-uint32_t tcp_recv_readable(const struct tcp_conn *conn);
+static inline uint32_t tcp_recv_readable(const struct tcp_conn *conn)
+{
+    return conn->rcv_nxt - conn->rcv_read - (conn->fin_received ? 1 : 0);
+}
 const uint8_t *tcp_recv_peek(const struct tcp_conn *conn, uint32_t offset, uint32_t *length);
 void tcp_recv_consume(struct tcp_conn *conn, uint32_t length);
 

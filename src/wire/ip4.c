@@ -71,7 +71,7 @@ enum weir_drop ip4_parse(const uint8_t *bytes, size_t length, struct ip4_header 
 
 bool ip4_checksum_ok(const uint8_t *bytes, uint8_t header_length)
 {
-    return checksum_finish(checksum_add(0, bytes, header_length)) == 0;
+    return checksum_finish(checksum_add_header(0, bytes, header_length)) == 0;
 }
 
 void ip4_emit(const struct ip4_header *header, uint8_t bytes[IP4_HEADER])

@@ -11,8 +11,10 @@
  *   |         options, up to 40 bytes         |
  *
  * Only the lengths are judged: 20 <= header length <= segment length [U-2]. The reserved bits are
- * reported and not interpreted [U-1]; options stay bytes, since src/tcp/opt knows them. The
- * checksum is emitted as 0, because it is made in the pass that copies the payload. */
+ * reported and not interpreted [U-1]; options stay bytes, since src/tcp/opt knows them.
+ *
+ * Whoever emits a header has its fields at hand, so tcp_header_sum adds them up without reading back
+ * what was just written: such a load would wait for the stores. */
 
 #include <base/bytes.h>
 #include <wire/tcp.h>
@@ -41,13 +43,9 @@ enum weir_drop tcp_header_parse(const uint8_t *bytes, size_t length, struct tcp_
 
 void tcp_header_emit(const struct tcp_header *header, uint8_t *bytes)
 {
-    put_u16(bytes, header->sport);
-    put_u16(bytes + 2, header->dport);
+    put_u32(bytes, (uint32_t)header->sport << 16 | header->dport);
     put_u32(bytes + 4, header->seq);
     put_u32(bytes + 8, header->ack);
-    bytes[12] = (uint8_t)(((header->header_length / 4u) << 4) | (header->reserved & 0x0fu));
-    bytes[13] = header->flags;
-    put_u16(bytes + 14, header->window);
-    put_u16(bytes + TCP_CHECKSUM_OFFSET, 0);
-    put_u16(bytes + 18, header->urgent);
+    put_u32(bytes + 12, tcp_header_word(header));
+    put_u32(bytes + TCP_CHECKSUM_OFFSET, (uint32_t)header->checksum << 16 | header->urgent);
 }

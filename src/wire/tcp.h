@@ -5,6 +5,7 @@
 /* The TCP header (RFC 9293 3.1) as a struct. Options are left as bytes here: src/tcp/opt takes them
  * apart. */
 
+#include <base/checksum.h>
 #include <base/seq.h>
 #include <stddef.h>
 #include <weir/drop.h>
@@ -37,8 +38,23 @@ struct tcp_header {
 /* Takes a header apart. Returns WEIR_DROP_NONE, TCP_SHORT or TCP_HEADER_LENGTH [U-2]. */
 enum weir_drop tcp_header_parse(const uint8_t *bytes, size_t length, struct tcp_header *header);
 
-/* Writes the 20 fixed bytes, the checksum field as 0; header_length (a multiple of 4) sets the data
- * offset. */
+/* Writes the 20 fixed bytes; header_length (a multiple of 4) sets the data offset. */
 void tcp_header_emit(const struct tcp_header *header, uint8_t *bytes);
+
+/* Data offset, reserved bits, flags and window: bytes 12..15. */
+static inline uint32_t tcp_header_word(const struct tcp_header *header)
+{
+    return (header->header_length / 4u) << 28 | (header->reserved & 0x0fu) << 24 |
+           (uint32_t)header->flags << 16 | header->window;
+}
+
+/* Adds the 20 fixed bytes to a checksum as if the checksum field were 0. */
+static inline uint32_t tcp_header_sum(uint32_t sum, const struct tcp_header *header)
+{
+    uint64_t values = (uint64_t)header->sport + header->dport + header->seq + header->ack +
+                      tcp_header_word(header) + header->urgent;
+
+    return checksum_join_u64(sum, values);
+}
 
 #endif

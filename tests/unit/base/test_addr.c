@@ -172,12 +172,45 @@ static void scopes_tell_addresses_apart(void **state)
     assert_false(weir_addr_equal(&a, &b));
 }
 
+/* A difference in any one byte, or in the scope, is seen. */
+static void any_byte_tells_addresses_apart(void **state)
+{
+    struct weir_addr a, b;
+    struct random random;
+    size_t i;
+
+    (void)state;
+    random_init_u64(&random, 4, 4);
+    for (i = 0; i < sizeof a.bytes; i++)
+        a.bytes[i] = (uint8_t)random_u32(&random);
+    a.scope = 7;
+    for (i = 0; i < sizeof a.bytes; i++) {
+        b = a;
+        assert_true(weir_addr_equal(&a, &b));
+        b.bytes[i] ^= (uint8_t)(1u << random_below(&random, 8));
+        assert_false(weir_addr_equal(&a, &b));
+    }
+}
+
+/* RFC 4291 2.5.5.2: ten zeros, two times 0xff, the four bytes. */
+static void mapped_bytes(void **state)
+{
+    static const uint8_t expected[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 1, 2, 3};
+    struct weir_addr addr = weir_addr_from4(0x0a010203);
+
+    (void)state;
+    assert_memory_equal(addr.bytes, expected, sizeof expected);
+    assert_int_equal(addr.scope, 0);
+    assert_int_equal(weir_addr_to4(&addr), 0x0a010203);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good_text),   cmocka_unit_test(bad_text),
-        cmocka_unit_test(prefix_text), cmocka_unit_test(containment),
-        cmocka_unit_test(ipv6_text),   cmocka_unit_test(scopes_tell_addresses_apart),
+        cmocka_unit_test(good_text),    cmocka_unit_test(bad_text),
+        cmocka_unit_test(prefix_text),  cmocka_unit_test(containment),
+        cmocka_unit_test(ipv6_text),    cmocka_unit_test(scopes_tell_addresses_apart),
+        cmocka_unit_test(mapped_bytes), cmocka_unit_test(any_byte_tells_addresses_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,6 +184,48 @@ static void words_are_added_like_bytes(void **state)
     }
 }
 
+/* The short way for headers against the sum of any bytes, all lengths of a header. */
+static void headers_are_added_like_bytes(void **state)
+{
+    uint8_t bytes[60 + 3];
+    struct random random;
+    unsigned round, kind;
+    size_t length;
+
+    (void)state;
+    random_init_u64(&random, 3, 3);
+    for (round = 0; round < 200; round++) {
+        for (length = 0; length <= 60; length += 4) {
+            const uint8_t *from = bytes + random_below(&random, 4);
+            uint32_t sum = random_u32(&random);
+
+            for (kind = 0; kind < 3; kind++) {
+                fill(&random, kind, bytes, sizeof bytes);
+                assert_int_equal(checksum_fold(checksum_add_header(sum, from, length)),
+                                 naive(sum, from, length));
+            }
+        }
+    }
+}
+
+static void long_words_are_added_like_bytes(void **state)
+{
+    static const uint64_t values[] = {
+        0, 1, 0xffff, 0xffffffff, 0x10000ull << 32, UINT64_MAX, 0xfffffffeffffffffull};
+    uint8_t bytes[8];
+    size_t i, k;
+
+    (void)state;
+    for (i = 0; i < sizeof values / sizeof values[0]; i++) {
+        for (k = 0; k < sizeof values / sizeof values[0]; k++) {
+            put_u32(bytes, (uint32_t)(values[k] >> 32));
+            put_u32(bytes + 4, (uint32_t)values[k]);
+            assert_int_equal(checksum_fold(checksum_join_u64((uint32_t)values[i], values[k])),
+                             naive((uint32_t)values[i], bytes, 8));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +235,8 @@ int main(void)
         cmocka_unit_test(known_sums),
         cmocka_unit_test(updates_are_what_a_new_sum_gives),
         cmocka_unit_test(words_are_added_like_bytes),
+        cmocka_unit_test(headers_are_added_like_bytes),
+        cmocka_unit_test(long_words_are_added_like_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -490,6 +490,78 @@ static void test_random_bytes(void **state)
     node_done(&node);
 }
 
+/* ---- What is remembered of addresses -------------------------------------------------------- */
+
+static const uint32_t pair_addresses[] = {
+    PEER,
+    SELF,
+    A4(10, 0, 0, 255),
+    A4(10, 0, 0, 0),
+    A4(10, 1, 0, 1),
+    A4(10, 1, 0, 2),
+    A4(10, 2, 0, 1),
+    A4(10, 2, 0, 3),
+    A4(10, 9, 0, 1),
+    A4(127, 0, 0, 1),
+    A4(224, 0, 0, 1),
+    A4(224, 0, 0, 9),
+    A4(240, 0, 0, 1),
+    UINT32_MAX,
+    0,
+};
+
+static uint32_t draw_address(struct random *random)
+{
+    return pair_addresses[random_below(random, sizeof(pair_addresses) / sizeof(uint32_t))];
+}
+
+/* Changes the generation and nothing else. */
+static void forget(struct node *which)
+{
+    assert_int_equal(net_set_iface_up(which->net, 2, false), 0);
+    assert_int_equal(net_set_iface_up(which->net, 2, true), 0);
+}
+
+/* One node remembers the last good pair of addresses; its twin is made to forget before each packet.
+ * Pairs come several times, on all interfaces. */
+static void test_remembered_pair(void **state)
+{
+    static struct node twin;
+    struct weir_packet packet = plain(PEER, SELF);
+    struct random random;
+    uint8_t bytes[64];
+
+    (void)state;
+    node_init(&node);
+    node_init(&twin);
+    random_init_u64(&random, 9, 0);
+    for (int i = 0; i < 20000; i++) {
+        int iface = (int)random_below(&random, NODE_IFACES);
+        enum net_verdict verdict;
+        long length;
+
+        if (random_below(&random, 3) == 0) {
+            packet.src = addr4(draw_address(&random));
+            packet.dst = addr4(draw_address(&random));
+        }
+        length = weir_packet_emit(&packet, bytes, sizeof(bytes));
+        forget(&twin);
+        verdict = node_input(&node, iface, bytes, (size_t)length);
+        assert_int_equal(node_input(&twin, iface, bytes, (size_t)length), verdict);
+        assert_memory_equal(node.counters.drop, twin.counters.drop, sizeof(twin.counters.drop));
+        if (verdict == NET_DELIVER)
+            assert_int_equal(node.packet.is_group, twin.packet.is_group);
+        node.now = twin.now += WEIR_MS;
+        for (int link = 0; link < NODE_IFACES; link++) {
+            fake_clear(&node.links[link]);
+            fake_clear(&twin.links[link]);
+        }
+    }
+    assert_true(node.counters.counter[WEIR_COUNT_DELIVERED] > 1000);
+    node_done(&node);
+    node_done(&twin);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -499,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_iface_down),      cmocka_unit_test(test_only_neighbours),
         cmocka_unit_test(test_neighbour_moves), cmocka_unit_test(test_options),
         cmocka_unit_test(test_equal_ids),       cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_remembered_pair),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

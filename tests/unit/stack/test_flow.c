@@ -33,6 +33,22 @@ static struct flow_key key_of(uint32_t i)
     return key;
 }
 
+/* A packet of flow number i is recalled only as the last flow, and only if it is of that one. */
+static void check_recall(const struct weir_stack *stack, uint32_t i, struct flow *last)
+{
+    const struct flow_key key = key_of(i);
+    const struct net_packet packet = {.dst = key.local, .src = key.remote};
+    const struct tcp_header header = {.dport = key.lport, .sport = key.rport};
+    struct flow *recalled = flow_recall(stack, &packet, &header);
+
+    if (last && last->key.lport == key.lport && last->key.rport == key.rport &&
+        !memcmp(&last->key.local, &key.local, sizeof(key.local)) &&
+        !memcmp(&last->key.remote, &key.remote, sizeof(key.remote)))
+        assert_ptr_equal(recalled, last);
+    else
+        assert_null(recalled);
+}
+
 /* Half of the flows come and go at random; the array knows who is there. */
 static void the_table_agrees_with_an_array(void **state)
 {
@@ -57,6 +73,8 @@ static void the_table_agrees_with_an_array(void **state)
 
         if (found != (is_in[i] ? &flows[i] : NULL))
             fail_msg("turn %u, flow %u: found %p", turn, i, (void *)found);
+        check_recall(stack, i, found);
+        check_recall(stack, (i + turn) % FLOWS, stack->last_flow);
         if (turn % 3 == 0 && is_in[i]) {
             assert_int_equal(found->timer.owner, i % 3);
             flow_remove(stack, found);

@@ -12,12 +12,13 @@
 
 #include <base/random.h>
 #include <string.h>
+#include <base/bytes.h>
 #include <wire/tcp.h>
 
 static void test_bytes(void **state)
 {
-    static const uint8_t expected[TCP_HEADER] = {0x04, 0x00, 0x00, 0x50, 1,    2,    3, 4, 5, 6,
-                                                 7,    8,    0x65, 0x12, 0xff, 0xfe, 0, 0, 0, 9};
+    static const uint8_t expected[TCP_HEADER] = {0x04, 0x00, 0x00, 0x50, 1,    2,    3, 4,  5, 6,
+                                                 7,    8,    0x65, 0x12, 0xff, 0xfe, 0, 77, 0, 9};
     struct tcp_header header = {.sport = 1024,
                                 .dport = 80,
                                 .seq = 0x01020304,
@@ -75,6 +76,7 @@ static void test_round_trip(void **state)
                                 .seq = random_u32(&random),
                                 .ack = random_u32(&random),
                                 .window = (uint16_t)random_u32(&random),
+                                .checksum = (uint16_t)random_u32(&random),
                                 .urgent = (uint16_t)random_u32(&random),
                                 .flags = (uint8_t)random_u32(&random),
                                 .reserved = (uint8_t)random_below(&random, 16),
@@ -92,7 +94,11 @@ static void test_round_trip(void **state)
         assert_int_equal(out.flags, in.flags);
         assert_int_equal(out.reserved, in.reserved);
         assert_int_equal(out.header_length, in.header_length);
-        assert_int_equal(out.checksum, 0);
+        assert_int_equal(out.checksum, in.checksum);
+        /* The sum of the fields is that of the bytes without the checksum. */
+        put_u16(bytes + TCP_CHECKSUM_OFFSET, 0);
+        assert_int_equal(checksum_fold(tcp_header_sum(in.seq, &in)),
+                         checksum_fold(checksum_add(in.seq, bytes, TCP_HEADER)));
     }
 }
 
