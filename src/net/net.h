@@ -181,6 +181,9 @@ int net_send(struct net *net, const struct net_path *path, const struct net_out 
 /* Flushes every link on which something was staged since the last flush. */
 void net_flush(struct net *net, weir_time now);
 
+/* Nothing that we sent to ourselves waits to come in. */
+bool net_loopback_is_idle(const struct net *net);
+
 /* Is anything waiting for that? */
 bool net_is_staged(const struct net *net);
 

@@ -204,6 +204,11 @@ int net_send(struct net *net, const struct net_path *path, const struct net_out 
     return error;
 }
 
+bool net_loopback_is_idle(const struct net *net)
+{
+    return net->loopback.packets_in == net->loopback.packets_out;
+}
+
 bool net_is_staged(const struct net *net)
 {
     return net->touched_count > 0;

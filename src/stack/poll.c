@@ -30,9 +30,11 @@ static void receive_loopback(struct weir_stack *stack)
 {
     struct weir_link *link = net_iface_link(stack->net, NET_LOOPBACK);
     struct weir_frame frames[LOOPBACK_BATCH];
-    int count = link->ops->receive(link, frames, LOOPBACK_BATCH, stack->now);
-    int i;
+    int count, i;
 
+    if (net_loopback_is_idle(stack->net))
+        return;
+    count = link->ops->receive(link, frames, LOOPBACK_BATCH, stack->now);
     for (i = 0; i < count; i++)
         input_frame(stack, NET_LOOPBACK, &frames[i]);
     link->ops->receive(link, frames, 0, stack->now); /* what was borrowed makes room */

@@ -21,6 +21,7 @@
 #define DEFAULT_TIME_WAIT_MAX 65536u
 #define DEFAULT_REASSEMBLY ((size_t)256 * 1024)
 #define POOL_KEEP 1024u
+#define SPARES_KEPT 16u
 
 void weir_stack_config_init(struct weir_stack_config *config)
 {
@@ -57,6 +58,7 @@ static void init_parts(struct weir_stack *stack)
     struct alloc *alloc = &stack->alloc;
 
     alloc_init(alloc, stack->config.memory_budget);
+    alloc_keep_spares(alloc, SPARES_KEPT);
     if (stack->config.allocator.acquire) {
         alloc->acquire = stack->config.allocator.acquire;
         alloc->release = stack->config.allocator.release;
@@ -191,6 +193,7 @@ void weir_stack_destroy(struct weir_stack *stack)
     ring_pool_done(&stack->rings);
     if (stack->wheel)
         alloc_put(&stack->alloc, stack->wheel, sizeof(*stack->wheel));
+    alloc_done(&stack->alloc);
     assert(stack->alloc.used == 0); /* whatever was acquired has been given back */
     allocator = stack->config.allocator;
     if (allocator.release)
@@ -218,8 +221,7 @@ weir_time weir_stack_deadline(const struct weir_stack *stack)
 
     if (!list_is_empty(&stack->dirty) || net_is_staged(stack->net))
         return stack->now;
-    if (net_iface_link(stack->net, NET_LOOPBACK)
-            ->ops->deadline(net_iface_link(stack->net, NET_LOOPBACK)) != WEIR_NEVER)
+    if (!net_loopback_is_idle(stack->net))
         return stack->now;
     deadline = min_i64(deadline, net_deadline(stack->net));
     if (stack->rip)

@@ -9,17 +9,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define ALLOC_SPARE_UNIT 64u
+#define ALLOC_SPARE_SIZES 8u
+
 struct alloc {
     void *(*acquire)(void *context, size_t bytes);
     void (*release)(void *context, void *memory, size_t bytes);
     void *context;
     size_t used;
     size_t budget;
-    uint64_t refused; /* requests that the budget or the system refused */
+    uint64_t refused;                /* requests that the budget or the system refused */
+    void *spares[ALLOC_SPARE_SIZES]; /* of (i + 1) * ALLOC_SPARE_UNIT bytes; last in, first out */
+    size_t spare_bytes;              /* in all of them; not part of `used` */
+    uint8_t spare_counts[ALLOC_SPARE_SIZES];
+    uint8_t spares_max; /* of each size */
 };
 
 /* acquire, release NULL: malloc and free. */
 void alloc_init(struct alloc *alloc, size_t budget);
+
+/* From now on up to `max` freed pieces of each small size (64, 128 … 512 bytes) are kept for the next
+ * request of that size: buffers and records come and go with each message. They are not used, but are
+ * part of the budget: a request that finds no room beside them has them given back. */
+void alloc_keep_spares(struct alloc *alloc, uint8_t max);
+
+/* Gives the kept pieces back; those in use are the owner's. */
+void alloc_done(struct alloc *alloc);
 
 /* Uninitialised / zeroed memory, or NULL (counted in `refused`). `bytes` > 0. */
 void *alloc_get(struct alloc *alloc, size_t bytes);

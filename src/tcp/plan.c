@@ -252,7 +252,8 @@ static struct tcp_run plan_data(const struct tcp_conn *conn, const struct tcp_en
     return plan_new_data(conn, env);
 }
 
-static struct tcp_run plan_synchronised(const struct tcp_conn *conn, const struct tcp_env *env)
+static struct tcp_run plan_synchronised(const struct tcp_conn *conn, const struct tcp_env *env,
+                                        uint32_t offer)
 {
     struct tcp_run run;
 
@@ -263,7 +264,7 @@ static struct tcp_run plan_synchronised(const struct tcp_conn *conn, const struc
         return run;
     if (conn->ack_now)
         return run_of(conn, TCP_RUN_ACK, conn->snd_nxt, 0, (enum weir_why)conn->ack_why);
-    if (tcp_recv_update_due(conn, env->memory_pressure))
+    if (tcp_recv_is_update(conn, offer))
         return run_of(conn, TCP_RUN_ACK, conn->snd_nxt, 0, WEIR_WHY_WINDOW_UPDATE);
     if (conn->keepalive_due) /* RFC 9293 3.8.4 [SHLD-12] */
         return run_of(conn, TCP_RUN_ACK, conn->snd_nxt - 1, 0, WEIR_WHY_KEEPALIVE);
@@ -274,6 +275,7 @@ static struct tcp_run plan_synchronised(const struct tcp_conn *conn, const struc
 
 struct tcp_run tcp_plan(const struct tcp_conn *conn, const struct tcp_env *env, weir_time now)
 {
+    uint32_t offer = tcp_recv_offer(conn, env->memory_pressure);
     struct tcp_run run;
 
     (void)now;
@@ -284,8 +286,8 @@ struct tcp_run tcp_plan(const struct tcp_conn *conn, const struct tcp_env *env, 
     else if (!tcp_is_synchronised(conn))
         run = plan_opening(conn);
     else
-        run = plan_synchronised(conn, env);
-    run.window = tcp_recv_offer(conn, env->memory_pressure);
+        run = plan_synchronised(conn, env, offer);
+    run.window = offer;
     if (run.kind == TCP_RUN_RST && !conn->settings->rst_has_ack)
         run.window = 0;
     return run;

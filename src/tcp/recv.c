@@ -93,10 +93,9 @@ uint32_t tcp_recv_offer(const struct tcp_conn *conn, bool memory_pressure)
     return max_u32(offered, offer_segments(conn));
 }
 
-bool tcp_recv_update_due(const struct tcp_conn *conn, bool memory_pressure)
+bool tcp_recv_is_update(const struct tcp_conn *conn, uint32_t offer)
 {
     uint32_t offered = tcp_recv_window(conn);
-    uint32_t offer = tcp_recv_offer(conn, memory_pressure);
 
     if (offer == offered || conn->has_fin)
         return false;
@@ -104,6 +103,11 @@ bool tcp_recv_update_due(const struct tcp_conn *conn, bool memory_pressure)
         return offer >= 2 * offered;
     return offer - offered >= min_u32(conn->receive_buffer / 2, 2u * conn->rcv_mss) ||
            offered < conn->rcv_mss;
+}
+
+bool tcp_recv_update_due(const struct tcp_conn *conn, bool memory_pressure)
+{
+    return tcp_recv_is_update(conn, tcp_recv_offer(conn, memory_pressure));
 }
 
 void tcp_owe_ack(struct tcp_conn *conn, enum weir_why why)

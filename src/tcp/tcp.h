@@ -476,6 +476,9 @@ uint32_t tcp_recv_offer(const struct tcp_conn *conn, bool memory_pressure);
 /* Is a window update worth a segment of its own? */
 bool tcp_recv_update_due(const struct tcp_conn *conn, bool memory_pressure);
 
+/* The same, if it offers `offer`. */
+bool tcp_recv_is_update(const struct tcp_conn *conn, uint32_t offer);
+
 /* Tries to copy and verify in one pass. Returns false if the checksum is wrong. */
 bool tcp_recv_land(struct tcp_conn *conn, struct tcp_segment *segment);
 

@@ -132,6 +132,78 @@ static void pools_leave_room_in_a_small_budget(void **state)
     assert_int_equal(alloc.used, 0);
 }
 
+/* Spares: the last one given back is the first one handed out, of each size its own, no more than were
+ * asked for, and all of them count until alloc_done. */
+static void spares_are_kept_by_size(void **state)
+{
+    struct failing failing;
+    struct alloc *alloc = &failing.alloc;
+    void *pieces[4], *other, *odd;
+
+    (void)state;
+    failing_init(&failing);
+    alloc_keep_spares(alloc, 2);
+    for (int i = 0; i < 4; i++)
+        pieces[i] = alloc_get(alloc, 320);
+    other = alloc_get(alloc, 512);
+    odd = alloc_get(alloc, 100);
+    for (int i = 0; i < 4; i++)
+        alloc_put(alloc, pieces[i], 320);
+    alloc_put(alloc, other, 512);
+    alloc_put(alloc, odd, 100);
+    assert_int_equal(failing.live, 2 * 320 + 512); /* 100 is no such size */
+    assert_int_equal(alloc->spare_bytes, failing.live);
+    assert_int_equal(alloc->used, 0);
+    assert_ptr_equal(alloc_get(alloc, 320), pieces[1]);
+    assert_ptr_equal(alloc_get(alloc, 320), pieces[0]);
+    assert_ptr_equal(alloc_get(alloc, 512), other);
+    failing.left = 0; /* none is left: the system is asked */
+    assert_null(alloc_get(alloc, 320));
+    alloc_put(alloc, pieces[0], 320);
+    assert_ptr_equal(alloc_get(alloc, 320), pieces[0]);
+    alloc_put(alloc, pieces[0], 320);
+    alloc_put(alloc, pieces[1], 320);
+    alloc_put(alloc, other, 512);
+    alloc_done(alloc);
+    assert_int_equal(failing.live, 0);
+    assert_int_equal(alloc->used, 0);
+}
+
+/* What is kept makes room where the budget needs it; nothing is kept without being asked to. */
+static void spares_are_part_of_the_budget(void **state)
+{
+    struct failing failing;
+    struct alloc *alloc = &failing.alloc;
+    void *a, *b;
+
+    (void)state;
+    failing_init(&failing);
+    a = alloc_get(alloc, 64);
+    alloc_put(alloc, a, 64);
+    assert_int_equal(failing.live, 0);
+    alloc->budget = 1000;
+    alloc_keep_spares(alloc, 8);
+    a = alloc_get(alloc, 512);
+    b = alloc_get(alloc, 64);
+    alloc_put(alloc, b, 64);
+    alloc_put(alloc, a, 512);
+    assert_int_equal(failing.live, 576);
+    a = alloc_get(alloc, 424); /* fits beside them */
+    assert_int_equal(failing.live, 1000);
+    b = alloc_get(alloc, 576); /* only in their place */
+    assert_non_null(b);
+    assert_int_equal(failing.live, 1000);
+    assert_int_equal(alloc->spare_bytes, 0);
+    alloc_put(alloc, b, 576);
+    b = alloc_get(alloc, 512);
+    alloc_put(alloc, b, 512);
+    alloc->budget = 500; /* a spare is no way around it */
+    assert_null(alloc_get(alloc, 512));
+    alloc_put(alloc, a, 424);
+    alloc_done(alloc);
+    assert_int_equal(failing.live, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +212,8 @@ int main(void)
         cmocka_unit_test(resizing_keeps_the_contents),
         cmocka_unit_test(pools_are_last_in_first_out),
         cmocka_unit_test(pools_leave_room_in_a_small_budget),
+        cmocka_unit_test(spares_are_kept_by_size),
+        cmocka_unit_test(spares_are_part_of_the_budget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
