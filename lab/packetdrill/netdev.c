@@ -86,8 +86,6 @@ void netdev_refresh(struct adapter *adapter)
     if (!adapter->stack || !adapter->flags.has_sysctls)
         return;
     configure(adapter, &config, &unused);
-    if (memcmp(&config.tcp, &adapter->config.tcp, sizeof(config.tcp)) == 0)
-        return;
     adapter->config = config;
     weir_stack_set_tcp(adapter->stack, &config.tcp);
 }
