@@ -23,11 +23,12 @@ test: all ## every test; the last line is `N passed, N failed`
 demo: all ## a file over real processes and bad links, with proof
 	@scripts/demo
 
-bench: all ## the benchmarks, and build/bench.json; ONLY=NAME runs one row
+bench: ## the benchmarks, optimised across files, and out/release/bench.json; ONLY=NAME runs one row
+	@scripts/install-deps build
 	@scripts/install-deps peers || echo "going on without the peers that are missing"
-	@$(configure) build
-	@cmake --build build --target peers
-	@scripts/bench build $(ONLY)
+	@$(configure) release
+	@cmake --build out/release --target benches programs peers
+	@scripts/bench out/release $(ONLY)
 
 asan tsan debug: ## the tests in out/<preset>/: sanitizers, or without optimisation
 	@scripts/install-deps build
