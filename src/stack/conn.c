@@ -29,12 +29,17 @@ struct conn *conn_create(struct weir_stack *stack, const struct flow_key *key,
         pool_put(&stack->conns, conn);
         return NULL;
     }
+    tcp_init(&conn->tcp, &stack->tcp_context, socket_settings(stack, socket));
+    if (!tcp_wake(&conn->tcp)) {
+        flow_remove(stack, &conn->flow);
+        pool_put(&stack->conns, conn);
+        return NULL;
+    }
     list_init(&conn->work);
     conn->is_in_table = true;
     conn->socket = socket;
     conn->pseudo_sum = net_pseudo_sum(&key->local, &key->remote, IP_PROTOCOL_TCP);
     conn->hop = (struct net_hop){0};
-    tcp_init(&conn->tcp, &stack->tcp_context, socket_settings(stack, socket));
     socket->conn = conn;
     stack->conn_count++;
     return conn;
@@ -57,6 +62,12 @@ void conn_free(struct weir_stack *stack, struct conn *conn)
     if (conn->socket)
         conn->socket->conn = NULL;
     pool_put(&stack->conns, conn);
+}
+
+void conn_rest(struct weir_stack *stack, struct conn *conn)
+{
+    if (!conn->socket->lent_out)
+        tcp_rest(&conn->tcp, stack->now);
 }
 
 void conn_mark(struct weir_stack *stack, struct conn *conn)
@@ -135,13 +146,15 @@ void conn_settle(struct weir_stack *stack, struct conn *conn)
     if (events)
         socket_raise(stack, socket, events);
     /* What it still owes (a RST, the last ACK) leaves first; poll settles again. */
-    if (conn->tcp.rst_due || conn->tcp.ack_now || conn->tcp.acks_owed)
+    if (conn->tcp.rst_due || conn->tcp.ack_now || conn->tcp.active->acks_owed)
         return;
     if (conn->tcp.state == WEIR_STATE_CLOSED) {
         leave_table(stack, conn);
         if (socket->is_closed) {
             conn_free(stack, conn);
             socket_ended(stack, socket);
+        } else {
+            conn_rest(stack, conn);
         }
     } else if (conn->tcp.state == WEIR_STATE_TIME_WAIT && socket->is_closed) {
         become_time_wait(stack, conn, socket);

@@ -48,7 +48,7 @@ static void fill_sequence(const struct tcp_conn *tcp, struct weir_tcp_info *info
     info->mss = tcp->cc.mss;
     info->send_queued = tcp_send_queued(tcp);
     info->receive_queued = tcp_recv_readable(tcp);
-    info->out_of_order = ranges_bytes(&tcp->ooo);
+    info->out_of_order = ranges_bytes(&tcp->active->ooo);
 }
 
 static void fill_congestion(const struct tcp_conn *tcp, struct weir_tcp_info *info)
@@ -86,7 +86,7 @@ static void fill_flight(const struct tcp_conn *tcp, struct weir_tcp_info *info)
     info->segments_retransmitted = meter.retransmitted;
     info->segments_lost = meter.lost;
     info->segments_delivered = tcp->delivered;
-    info->duplicate_acks = tcp->dup_acks;
+    info->duplicate_acks = tcp->active->dup_acks;
     info->reordering = TCP_DUP_ACK_THRESHOLD;
     info->unsent = tcp_send_unsent(tcp);
     info->probes = tcp->probes;
@@ -237,7 +237,7 @@ static const char *check_sequence(const struct tcp_conn *tcp)
         return "more was read than received";
     if (tcp_is_synchronised(tcp) && tcp_recv_window(tcp) > 65535)
         return "the offered window does not fit its field";
-    if (tcp->phase == TCP_LOSS && seq_lt(tcp->rtx_nxt, tcp->snd_una))
+    if (tcp->phase == TCP_LOSS && seq_lt(tcp->active->rtx_nxt, tcp->snd_una))
         return "retransmission is behind SND.UNA";
     if (tcp_is_synchronised(tcp) && !tcp->cc.cwnd)
         return "the congestion window is zero";

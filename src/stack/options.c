@@ -258,7 +258,7 @@ int weir_socket_set(struct weir_stack *stack, int number, enum weir_option optio
     if (set_plain(stack, socket, option, value))
         return 0;
     settings = settings_own(stack, socket);
-    if (!settings)
+    if (!settings || (socket->conn && !tcp_wake(&socket->conn->tcp)))
         return WEIR_ENOMEM;
     set_setting(settings, option, value);
     if (socket->conn)

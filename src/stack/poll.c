@@ -23,6 +23,8 @@
 #include <stack/stack.h>
 
 #define LOOPBACK_BATCH 64
+#define NO_MEMORY_PAUSE \
+    (100 * WEIR_MS) /* before a connection that could not wake is served again */
 
 enum outcome { SENT, BLOCKED, OUT_OF_BUDGET };
 
@@ -128,6 +130,10 @@ static void serve(struct weir_stack *stack, struct conn *conn)
     const int32_t turn_start = stack->turn_budget;
     uint32_t sent = 0;
 
+    if (!tcp_wake(&conn->tcp)) {
+        arm(stack, conn, stack->now + NO_MEMORY_PAUSE);
+        return;
+    }
     tcp_resume(&conn->tcp, stack->now);
     while (sent < STACK_QUANTUM) {
         struct tcp_run run = tcp_plan(&conn->tcp, &env, stack->now);
@@ -137,6 +143,7 @@ static void serve(struct weir_stack *stack, struct conn *conn)
             if (env.memory_pressure && run.window < tcp_recv_offer(&conn->tcp, false))
                 stack->counters.counter[WEIR_COUNT_WINDOW_HELD]++;
             arm(stack, conn, tcp_wait(&conn->tcp, run.why, stack->now));
+            conn_rest(stack, conn);
             return;
         }
         if (!find_hop(stack, conn)) {

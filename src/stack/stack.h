@@ -135,6 +135,7 @@ struct weir_stack {
     struct alloc alloc;
     struct ring_pool rings;
     struct pool conns, half_opens, time_waits;
+    struct pool actives; /* what only busy connections have */
     struct random random;
     struct siphash_key flow_key, isn_key, port_key;
     struct net *net;
@@ -185,6 +186,8 @@ void conn_mark(struct weir_stack *stack, struct conn *conn);
  * owes nothing more. The connection may be gone afterwards. */
 void conn_settle(struct weir_stack *stack, struct conn *conn);
 void conn_free(struct weir_stack *stack, struct conn *conn);
+/* Gives up what only a busy connection needs, if it is none at the moment. */
+void conn_rest(struct weir_stack *stack, struct conn *conn);
 /* Takes it from a socket that lives on: TIME-WAIT becomes a record, else a RST leaves where one is due. */
 void conn_disconnect(struct weir_stack *stack, struct conn *conn);
 void time_wait_free(struct weir_stack *stack, struct time_wait *record);

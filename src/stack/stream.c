@@ -185,6 +185,7 @@ static void consumed(struct weir_stack *stack, struct conn *conn)
 {
     if (conn->tcp.ack_now || tcp_recv_update_due(&conn->tcp, memory_pressure(stack)))
         conn_mark(stack, conn);
+    conn_rest(stack, conn);
 }
 
 long weir_recv_peek(struct weir_stack *stack, int number, struct weir_const_span *span)

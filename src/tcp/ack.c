@@ -120,7 +120,7 @@ static void start_delay(struct tcp_conn *conn, weir_time now)
     weir_time at = now + delay_of(conn);
 
     if (!tcp_timer_is_running(conn, TCP_TIMER_DELAYED_ACK) ||
-        conn->timers[TCP_TIMER_DELAYED_ACK] > at)
+        conn->active->timers[TCP_TIMER_DELAYED_ACK] > at)
         tcp_start_timer(conn, TCP_TIMER_DELAYED_ACK, at);
 }
 
@@ -153,7 +153,7 @@ bool tcp_ack_wanted_by_reader(const struct tcp_conn *conn)
         return false;
     if (conn->rcv_nxt - conn->rcv_acked > conn->peer_segment)
         return true;
-    return !tcp_recv_readable(conn) && !conn->ooo.count &&
+    return !tcp_recv_readable(conn) && !conn->active->ooo.count &&
            conn->small_came > (conn->is_interactive ? 1 : 0);
 }
 

@@ -56,7 +56,7 @@ static void stop_all_timers(struct tcp_conn *conn)
     int i;
 
     for (i = 0; i < TCP_TIMER_COUNT; i++)
-        conn->timers[i] = WEIR_NEVER;
+        tcp_stop_timer(conn, (enum tcp_timer)i);
 }
 
 void tcp_init(struct tcp_conn *conn, const struct tcp_context *context,
@@ -71,34 +71,12 @@ void tcp_init(struct tcp_conn *conn, const struct tcp_context *context,
     conn->receive_buffer = settings->receive_buffer;
     conn->cc_ops = cc_find(settings->congestion_control);
     assert(conn->cc_ops);
-    ring_init(&conn->snd_ring);
-    ring_init(&conn->rcv_ring);
-    ranges_init(&conn->ooo);
-    records_init(&conn->records);
-    stop_all_timers(conn);
-}
-
-static void free_send_side(struct tcp_conn *conn)
-{
-    ring_done(&conn->snd_ring, conn->context->rings);
-    ring_init(&conn->snd_ring);
-    records_done(&conn->records, conn->context->alloc);
-    records_init(&conn->records);
-    tcp_marks_free(conn);
-}
-
-static void free_receive_side(struct tcp_conn *conn)
-{
-    ring_done(&conn->rcv_ring, conn->context->rings);
-    ring_init(&conn->rcv_ring);
-    ranges_done(&conn->ooo, conn->context->alloc);
-    ranges_init(&conn->ooo);
+    tcp_lie_down(conn);
 }
 
 void tcp_done(struct tcp_conn *conn)
 {
-    free_send_side(conn);
-    free_receive_side(conn);
+    tcp_free_active(conn);
     if (conn->cc.private_block)
         alloc_put(conn->context->alloc, conn->cc.private_block, conn->cc_ops->private_size);
     conn->cc.private_block = NULL;
@@ -141,9 +119,9 @@ static void start_sequence(struct tcp_conn *conn, weir_seq iss)
     conn->snd_una = iss;
     conn->snd_nxt = iss;
     conn->snd_end = iss + 1;
-    conn->snd_up = iss;
+    conn->active->snd_up = iss;
     conn->recover = iss;
-    conn->snd_small = iss;
+    conn->active->snd_small = iss;
 }
 
 void tcp_open(struct tcp_conn *conn, weir_seq iss, uint32_t mms, weir_time now)
@@ -153,7 +131,7 @@ void tcp_open(struct tcp_conn *conn, weir_seq iss, uint32_t mms, weir_time now)
     conn->snd_mss = conn->settings->mss_default;
     conn->rcv_mss = own_mss(conn->settings, mms);
     tcp_set_mms(conn, mms);
-    conn->stalled_since = now;
+    conn->active->stalled_since = now;
     conn->last_heard = now;
     tcp_set_state(conn, WEIR_STATE_SYN_SENT);
 }
@@ -172,7 +150,7 @@ void tcp_inflate(struct tcp_conn *conn, const struct tcp_halfopen *record, uint3
     conn->snd_mss = record->peer_mss ? record->peer_mss : conn->settings->mss_default;
     conn->rcv_mss = record->our_mss;
     tcp_set_mms(conn, mms);
-    conn->stalled_since = record->started;
+    conn->active->stalled_since = record->started;
     conn->last_heard = now;
     conn->syn_timed_out = record->is_timed_out;
     conn->syn_losses = record->retries;
@@ -262,7 +240,7 @@ void tcp_enter_time_wait(struct tcp_conn *conn, weir_time now)
 {
     tcp_set_state(conn, WEIR_STATE_TIME_WAIT);
     stop_all_timers(conn);
-    free_send_side(conn);
+    tcp_free_send_side(conn);
     conn->context->counters->counter[WEIR_COUNT_TIME_WAITS]++;
     tcp_start_timer(conn, TCP_TIMER_STATE, now + 2 * conn->settings->msl);
 }
@@ -273,7 +251,7 @@ void tcp_start_orphan_timer(struct tcp_conn *conn, weir_time now)
 
     if (conn->state != WEIR_STATE_FIN_WAIT_2 || !conn->is_orphan || timeout == WEIR_NEVER)
         return;
-    if (timeout > 0)
+    if (timeout > 0 && tcp_wake(conn))
         tcp_start_timer(conn, TCP_TIMER_STATE, now + timeout);
     else
         tcp_abort(conn);
@@ -326,7 +304,7 @@ void tcp_close(struct tcp_conn *conn, weir_time now)
 static void flush_receive_side(struct tcp_conn *conn)
 {
     conn->rcv_read += tcp_recv_readable(conn);
-    free_receive_side(conn);
+    tcp_free_receive_side(conn);
 }
 
 void tcp_fail(struct tcp_conn *conn, int error)
@@ -335,8 +313,9 @@ void tcp_fail(struct tcp_conn *conn, int error)
         return;
     tcp_set_state(conn, WEIR_STATE_CLOSED);
     stop_all_timers(conn);
-    free_send_side(conn);
-    conn->acks_owed = 0;
+    tcp_free_send_side(conn);
+    if (conn->active->acks_owed)
+        conn->active->acks_owed = 0;
     conn->ack_now = false;
     conn->rtx_once = false;
     conn->probe_due = false;

@@ -466,6 +466,8 @@ enum weir_drop tcp_input(struct tcp_conn *conn, struct tcp_segment *segment, wei
     bool is_right;
 
     reply->flags = 0;
+    if (!tcp_wake(conn))
+        return WEIR_DROP_TCP_NO_MEMORY;
     is_right = tcp_is_synchronised(conn) ? tcp_recv_land(conn, segment)
                                          : tcp_segment_verify(conn->context, segment);
     if (!is_right)

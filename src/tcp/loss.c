@@ -31,9 +31,9 @@ uint32_t tcp_loss_in_flight(const struct tcp_conn *conn)
 
     if (conn->phase != TCP_LOSS)
         return tcp_flight(conn);
-    in_flight = conn->rtx_nxt - conn->snd_una;
+    in_flight = conn->active->rtx_nxt - conn->snd_una;
     if (seq_gt(conn->snd_nxt, conn->recover))
-        in_flight += conn->snd_nxt - seq_max(conn->recover, conn->rtx_nxt);
+        in_flight += conn->snd_nxt - seq_max(conn->recover, conn->active->rtx_nxt);
     return in_flight;
 }
 
@@ -69,14 +69,14 @@ static uint32_t plausible_dup_acks(const struct tcp_conn *conn)
 void tcp_loss_dup_ack(struct tcp_conn *conn, weir_time now)
 {
     conn->dup_acks_received++;
-    if (conn->dup_acks < UINT16_MAX)
-        conn->dup_acks++;
+    if (conn->active->dup_acks < UINT16_MAX)
+        conn->active->dup_acks++;
     /* RFC 6582 3.2 step 2: not again for losses of a window that is mended already, nor for the echo of
      * what was sent twice after a time-out: the ACK must cover more than `recover`. */
-    if (conn->phase == TCP_OPEN && conn->dup_acks == DUP_ACK_THRESHOLD &&
+    if (conn->phase == TCP_OPEN && conn->active->dup_acks == DUP_ACK_THRESHOLD &&
         seq_gt(conn->snd_una, conn->recover))
         enter_recovery(conn, now);
-    else if (conn->phase == TCP_RECOVERY && conn->dup_acks <= plausible_dup_acks(conn))
+    else if (conn->phase == TCP_RECOVERY && conn->active->dup_acks <= plausible_dup_acks(conn))
         conn->cc.cwnd += conn->cc.mss;
 }
 
@@ -127,9 +127,9 @@ static void grow_window(struct tcp_conn *conn, weir_seq ack, uint32_t dup_acks, 
 
 void tcp_loss_acked(struct tcp_conn *conn, weir_seq ack, weir_time now)
 {
-    uint32_t dup_acks = conn->dup_acks;
+    uint32_t dup_acks = conn->active->dup_acks;
 
-    conn->dup_acks = 0;
+    conn->active->dup_acks = 0;
     if (conn->phase == TCP_RECOVERY) {
         acked_in_recovery(conn, ack, now);
         return;
@@ -139,7 +139,7 @@ void tcp_loss_acked(struct tcp_conn *conn, weir_seq ack, weir_time now)
         conn->recover = seq_max(conn->recover, ack - 1); /* never falls 2^31 behind */
         return;
     }
-    conn->rtx_nxt = seq_max(conn->rtx_nxt, ack);
+    conn->active->rtx_nxt = seq_max(conn->active->rtx_nxt, ack);
     if (seq_geq(ack, conn->recover))
         conn->phase = TCP_OPEN;
 }
@@ -151,9 +151,9 @@ void tcp_loss_timeout(struct tcp_conn *conn, weir_time now)
     conn->cc_ops->timed_out(&conn->cc, tcp_flight(conn), is_first, now);
     conn->phase = TCP_LOSS;
     conn->recover = conn->snd_nxt;
-    conn->rtx_nxt = conn->snd_una;
+    conn->active->rtx_nxt = conn->snd_una;
     conn->rtx_once = false;
-    conn->dup_acks = 0;
+    conn->active->dup_acks = 0;
     conn->timeouts++;
 }
 
@@ -163,7 +163,7 @@ void tcp_loss_reopened(struct tcp_conn *conn, weir_time now)
         conn->cc_ops->recovered(&conn->cc, tcp_flight(conn), now);
     conn->phase = TCP_LOSS;
     conn->recover = conn->snd_nxt;
-    conn->rtx_nxt = conn->snd_una;
+    conn->active->rtx_nxt = conn->snd_una;
     conn->rtx_once = false;
-    conn->dup_acks = 0;
+    conn->active->dup_acks = 0;
 }

@@ -32,7 +32,7 @@ static weir_seq mark_at(const struct tcp_marks *marks, uint32_t i)
 /* Room for one more. */
 static bool grow(struct tcp_conn *conn)
 {
-    struct tcp_marks *old = conn->marks;
+    struct tcp_marks *old = conn->active->marks;
     uint32_t capacity = old ? old->capacity * 2 : CAPACITY_MIN;
     struct tcp_marks *marks;
     uint32_t i;
@@ -46,26 +46,26 @@ static bool grow(struct tcp_conn *conn)
     for (i = 0; i < marks->count; i++)
         marks->at[i] = mark_at(old, i);
     tcp_marks_free(conn);
-    conn->marks = marks;
+    conn->active->marks = marks;
     return true;
 }
 
 void tcp_marks_add(struct tcp_conn *conn)
 {
-    struct tcp_marks *marks = conn->marks;
+    struct tcp_marks *marks = conn->active->marks;
 
     if (marks && marks->count && mark_at(marks, marks->count - 1) == conn->snd_end)
         return;
     if (!tcp_send_queued(conn) || !grow(conn))
         return;
-    marks = conn->marks;
+    marks = conn->active->marks;
     marks->at[(marks->first + marks->count) & (marks->capacity - 1)] = conn->snd_end;
     marks->count++;
 }
 
 weir_seq tcp_marks_after(const struct tcp_conn *conn, weir_seq seq)
 {
-    const struct tcp_marks *marks = conn->marks;
+    const struct tcp_marks *marks = conn->active->marks;
     uint32_t low = 0, high;
 
     if (!marks)
@@ -84,7 +84,7 @@ weir_seq tcp_marks_after(const struct tcp_conn *conn, weir_seq seq)
 
 void tcp_marks_acked(struct tcp_conn *conn, weir_seq ack)
 {
-    struct tcp_marks *marks = conn->marks;
+    struct tcp_marks *marks = conn->active->marks;
 
     if (!marks)
         return;
@@ -98,7 +98,10 @@ void tcp_marks_acked(struct tcp_conn *conn, weir_seq ack)
 
 void tcp_marks_free(struct tcp_conn *conn)
 {
-    if (conn->marks)
-        alloc_put(conn->context->alloc, conn->marks, size_of(conn->marks->capacity));
-    conn->marks = NULL;
+    struct tcp_marks *marks = conn->active->marks;
+
+    if (!marks)
+        return;
+    alloc_put(conn->context->alloc, marks, size_of(marks->capacity));
+    conn->active->marks = NULL;
 }

@@ -35,8 +35,8 @@ void tcp_meter_acked(struct tcp_conn *conn, weir_seq ack)
     weir_seq start = conn->snd_una;
     uint32_t i;
 
-    for (i = 0; i < conn->records.count && seq_lt(start, ack); i++) {
-        weir_seq end = seq_min(records_at(&conn->records, i)->end, ack);
+    for (i = 0; i < conn->active->records.count && seq_lt(start, ack); i++) {
+        weir_seq end = seq_min(records_at(&conn->active->records, i)->end, ack);
 
         conn->delivered += tcp_meter_segments(conn, start, end);
         start = seq_max(start, end);
@@ -63,7 +63,7 @@ weir_time tcp_meter_time(const struct tcp_conn *conn, enum tcp_business business
     assert(business > TCP_IDLE && business < TCP_BUSINESS_COUNT);
     time = conn->business_time[business - 1];
     if (conn->business == business && conn->state != WEIR_STATE_CLOSED)
-        time += now - conn->business_from;
+        time += now - conn->active->business_from;
     return time;
 }
 
@@ -74,9 +74,9 @@ void tcp_meter_wait(struct tcp_conn *conn, enum weir_why why, weir_time now)
     if (next == conn->business)
         return;
     if (conn->business != TCP_IDLE)
-        conn->business_time[conn->business - 1] += now - conn->business_from;
+        conn->business_time[conn->business - 1] += now - conn->active->business_from;
     conn->business = next & 3;
-    conn->business_from = now;
+    conn->active->business_from = now;
 }
 
 /* What the loss recovery takes for lost reaches up to here: after a time-out all that was out then, in
@@ -96,13 +96,13 @@ static weir_seq lost_end(const struct tcp_conn *conn)
 
 void tcp_meter_flight(const struct tcp_conn *conn, struct tcp_meter *meter)
 {
-    weir_seq again_end = conn->phase == TCP_LOSS ? conn->rtx_nxt : conn->snd_nxt;
+    weir_seq again_end = conn->phase == TCP_LOSS ? conn->active->rtx_nxt : conn->snd_nxt;
     weir_seq lost = lost_end(conn), start = conn->snd_una;
     uint32_t i;
 
     *meter = (struct tcp_meter){0};
-    for (i = 0; i < conn->records.count; i++) {
-        const struct record *record = records_at(&conn->records, i);
+    for (i = 0; i < conn->active->records.count; i++) {
+        const struct record *record = records_at(&conn->active->records, i);
 
         meter->unacked += tcp_meter_segments(conn, start, record->end);
         meter->lost += tcp_meter_segments(conn, start, seq_min(record->end, lost));

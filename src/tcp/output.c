@@ -57,9 +57,10 @@ static uint16_t mss_to_offer(const struct tcp_conn *conn, const struct tcp_run *
  * byte. */
 static void mark_urgent(const struct tcp_conn *conn, struct tcp_header *header)
 {
-    uint32_t ahead = conn->snd_up - header->seq;
+    uint32_t ahead = conn->active->snd_up - header->seq;
 
-    if (!conn->is_urgent_out || seq_leq(conn->snd_up, header->seq) || (header->flags & TCP_SYN))
+    if (!conn->is_urgent_out || seq_leq(conn->active->snd_up, header->seq) ||
+        (header->flags & TCP_SYN))
         return;
     header->flags |= TCP_URG;
     header->urgent = (uint16_t)min_u32(ahead, 65535);
@@ -100,7 +101,7 @@ uint32_t tcp_emit(const struct tcp_conn *conn, const struct tcp_run *run, uint32
     if (out.mss)
         write_options(&out, &header, bytes, &sum);
     if (payload)
-        sum = ring_read_summed(&conn->snd_ring, header.seq - tcp_send_base(conn),
+        sum = ring_read_summed(&conn->active->snd_ring, header.seq - tcp_send_base(conn),
                                bytes + header.header_length, payload, sum);
     write_header(&header, header.header_length + payload, sum, bytes);
     return header.header_length + payload;

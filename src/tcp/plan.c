@@ -51,7 +51,7 @@ static struct tcp_run plan_opening(const struct tcp_conn *conn)
         return run_of(conn, TCP_RUN_SYN, conn->iss, 0, why);
     if (conn->rtx_once)
         return run_of(conn, TCP_RUN_SYN, conn->iss, 0, (enum weir_why)conn->rtx_why);
-    if (conn->state == WEIR_STATE_SYN_RECEIVED && (conn->acks_owed || conn->ack_now))
+    if (conn->state == WEIR_STATE_SYN_RECEIVED && (conn->active->acks_owed || conn->ack_now))
         return run_of(conn, TCP_RUN_ACK, conn->snd_nxt, 0, (enum weir_why)conn->ack_why);
     return nothing(conn, WEIR_WHY_WAIT_STATE);
 }
@@ -60,7 +60,7 @@ static struct tcp_run plan_opening(const struct tcp_conn *conn)
  * it that fit as wholes. At most a segment's worth of runs is looked at. */
 static uint32_t whole_runs(const struct tcp_conn *conn, weir_seq seq, uint32_t length)
 {
-    const struct records *records = &conn->records;
+    const struct records *records = &conn->active->records;
     uint32_t i, fits = 0;
 
     for (i = records_find(records, conn->snd_una, seq); i < records->count && fits < length; i++) {
@@ -78,12 +78,12 @@ static uint32_t whole_runs(const struct tcp_conn *conn, weir_seq seq, uint32_t l
 static void flag_again(const struct tcp_conn *conn, struct tcp_run *run)
 {
     weir_seq end = run->seq + run->length;
-    uint32_t last = records_find(&conn->records, conn->snd_una, end - 1);
+    uint32_t last = records_find(&conn->active->records, conn->snd_una, end - 1);
     const struct record *record;
 
-    if (!run->length || last >= conn->records.count)
+    if (!run->length || last >= conn->active->records.count)
         return;
-    record = records_at(&conn->records, last);
+    record = records_at(&conn->active->records, last);
     run->flags &= TCP_FIN;
     if (run->length == conn->cc.mss && record->end == end)
         run->flags = 0;
@@ -116,16 +116,16 @@ static struct tcp_run retransmission(const struct tcp_conn *conn, weir_seq seq, 
 static struct tcp_run plan_loss(const struct tcp_conn *conn)
 {
     uint32_t in_flight = tcp_loss_in_flight(conn);
-    uint32_t left = conn->recover - conn->rtx_nxt;
-    enum weir_why why = conn->rtx_nxt == conn->snd_una && conn->retries
+    uint32_t left = conn->recover - conn->active->rtx_nxt;
+    enum weir_why why = conn->active->rtx_nxt == conn->snd_una && conn->retries
                             ? WEIR_WHY_RETRANSMIT_TIMEOUT
                             : WEIR_WHY_RETRANSMIT_LOSS;
 
-    if (!seq_lt(conn->rtx_nxt, conn->snd_una + conn->snd_wnd))
+    if (!seq_lt(conn->active->rtx_nxt, conn->snd_una + conn->snd_wnd))
         return nothing(conn, WEIR_WHY_WAIT_WINDOW);
     if (in_flight && in_flight + min_u32(conn->cc.mss, left) > conn->cc.cwnd)
         return nothing(conn, WEIR_WHY_WAIT_CWND);
-    return retransmission(conn, conn->rtx_nxt, why);
+    return retransmission(conn, conn->active->rtx_nxt, why);
 }
 
 /* RFC 9293 3.8.6.1: one octet, new or already out, or the FIN. Without data in it: what is out goes
@@ -155,8 +155,8 @@ static uint32_t cwnd_room(const struct tcp_conn *conn)
     uint32_t in_flight = tcp_loss_in_flight(conn);
     uint32_t allowed = conn->cc.cwnd;
 
-    if (conn->phase == TCP_OPEN && conn->dup_acks)
-        allowed += min_u32(conn->dup_acks, 2) * conn->cc.mss;
+    if (conn->phase == TCP_OPEN && conn->active->dup_acks)
+        allowed += min_u32(conn->active->dup_acks, 2) * conn->cc.mss;
     return allowed > in_flight ? allowed - in_flight : 0;
 }
 
@@ -166,8 +166,8 @@ static bool nagle_holds(const struct tcp_conn *conn, uint32_t ahead)
 {
     if (!conn->settings->nagle || !ahead)
         return false;
-    return !conn->settings->minshall ||
-           (seq_gt(conn->snd_small, conn->snd_una) && seq_leq(conn->snd_small, conn->snd_nxt));
+    return !conn->settings->minshall || (seq_gt(conn->active->snd_small, conn->snd_una) &&
+                                         seq_leq(conn->active->snd_small, conn->snd_nxt));
 }
 
 static enum weir_why judge_small(const struct tcp_conn *conn, uint32_t length, uint32_t available,
@@ -190,7 +190,7 @@ static struct tcp_run new_data(const struct tcp_conn *conn, uint32_t length, enu
 {
     struct tcp_run run = run_of(conn, TCP_RUN_DATA, conn->snd_nxt, length, why);
 
-    if (conn->phase == TCP_OPEN && conn->dup_acks &&
+    if (conn->phase == TCP_OPEN && conn->active->dup_acks &&
         tcp_loss_in_flight(conn) + length > conn->cc.cwnd)
         run.why = WEIR_WHY_LIMITED_TRANSMIT;
     if (conn->fin_queued && run.seq + length == conn->snd_end && length < tcp_usable_window(conn)) {
@@ -243,7 +243,7 @@ static struct tcp_run plan_data(const struct tcp_conn *conn, const struct tcp_en
         return conn->probe_due ? plan_probe(conn) : nothing(conn, WEIR_WHY_WAIT_ZERO_WINDOW);
     if (conn->rtx_once && conn->snd_una != conn->snd_nxt)
         return retransmission(conn, conn->snd_una, (enum weir_why)conn->rtx_why);
-    if (conn->phase == TCP_LOSS && seq_lt(conn->rtx_nxt, conn->recover))
+    if (conn->phase == TCP_LOSS && seq_lt(conn->active->rtx_nxt, conn->recover))
         return plan_loss(conn);
     if (!has_new)
         return nothing(conn, WEIR_WHY_IDLE);
@@ -257,7 +257,7 @@ static struct tcp_run plan_synchronised(const struct tcp_conn *conn, const struc
 {
     struct tcp_run run;
 
-    if (conn->acks_owed)
+    if (conn->active->acks_owed)
         return run_of(conn, TCP_RUN_ACK, conn->snd_nxt, 0, (enum weir_why)conn->ack_why);
     run = plan_data(conn, env);
     if (run.kind != TCP_RUN_NONE)
@@ -296,7 +296,7 @@ struct tcp_run tcp_plan(const struct tcp_conn *conn, const struct tcp_env *env, 
 /* What lies below snd_nxt was sent again: its records say so from now on (Karn). */
 static void record_again(struct tcp_conn *conn, weir_seq seq, weir_seq end, weir_time now)
 {
-    struct records *records = &conn->records;
+    struct records *records = &conn->active->records;
     uint32_t i;
 
     records_split(records, conn->context->alloc, conn->snd_una, seq);
@@ -318,10 +318,10 @@ static void record_new(struct tcp_conn *conn, weir_seq end, bool is_pushed, weir
         .flags = is_pushed ? RECORD_PUSHED : 0,
         .sent = now,
         .delivered = conn->bytes_acked,
-        .delivered_at = conn->stalled_since,
+        .delivered_at = conn->active->stalled_since,
     };
 
-    records_append(&conn->records, conn->context->alloc, &record);
+    records_append(&conn->active->records, conn->context->alloc, &record);
 }
 
 /* Returns how many bytes of data had been sent before. */
@@ -336,14 +336,14 @@ static uint32_t sent_again(struct tcp_conn *conn, const struct tcp_run *run, wei
     conn->context->counters->counter[WEIR_COUNT_RETRANSMISSIONS]++;
     conn->bytes_retransmitted += bytes;
     if (conn->phase == TCP_LOSS)
-        conn->rtx_nxt = seq_max(conn->rtx_nxt, end);
+        conn->active->rtx_nxt = seq_max(conn->active->rtx_nxt, end);
     return bytes;
 }
 
 static void sent_probe(struct tcp_conn *conn, weir_time now)
 {
     if (!conn->retries)
-        conn->retried_since = now;
+        conn->active->retried_since = now;
     tcp_probe_user_timer(conn, now);
     conn->probe_due = false;
     if (conn->probes < UINT8_MAX)
@@ -360,14 +360,14 @@ static void sent_data(struct tcp_conn *conn, const struct tcp_run *run, uint32_t
     weir_seq end = run->seq + length + (has_fin ? 1 : 0);
 
     if (is_first)
-        conn->stalled_since = now;
+        conn->active->stalled_since = now;
     conn->bytes_sent += length;
     if (seq_lt(run->seq, conn->snd_nxt))
         conn->bytes_sent -= sent_again(conn, run, end, now);
     if (seq_gt(end, conn->snd_nxt)) {
         record_new(conn, end, (run->flags & TCP_PSH) && length == run->length, now);
         if (length % conn->cc.mss)
-            conn->snd_small = run->seq + length;
+            conn->active->snd_small = run->seq + length;
         conn->snd_nxt = end;
         if (conn->settings->notsent_lowat != UINT32_MAX)
             tcp_send_wake(conn);
@@ -390,7 +390,7 @@ static void sent_syn(struct tcp_conn *conn, weir_time now)
 {
     if (conn->snd_nxt == conn->iss) {
         conn->snd_nxt = conn->iss + 1;
-        conn->stalled_since = now;
+        conn->active->stalled_since = now;
         tcp_start_user_timer(conn);
     } else if (conn->rtx_once) {
         conn->retransmissions++;
@@ -406,8 +406,8 @@ static void sent_syn(struct tcp_conn *conn, weir_time now)
 static void acknowledged(struct tcp_conn *conn, const struct tcp_run *run, weir_time now)
 {
     tcp_ack_sent(conn, run->kind == TCP_RUN_DATA && run->length > 0, now);
-    if (run->kind == TCP_RUN_ACK && conn->acks_owed)
-        conn->acks_owed--;
+    if (run->kind == TCP_RUN_ACK && conn->active->acks_owed)
+        conn->active->acks_owed--;
     conn->ack_now = false;
     tcp_stop_timer(conn, TCP_TIMER_DELAYED_ACK);
     conn->rcv_acked = conn->rcv_nxt;

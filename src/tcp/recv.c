@@ -112,8 +112,8 @@ bool tcp_recv_update_due(const struct tcp_conn *conn, bool memory_pressure)
 
 void tcp_owe_ack(struct tcp_conn *conn, enum weir_why why)
 {
-    if (conn->acks_owed < ACKS_OWED_MAX)
-        conn->acks_owed++;
+    if (conn->active->acks_owed < ACKS_OWED_MAX)
+        conn->active->acks_owed++;
     conn->ack_why = (uint8_t)why;
 }
 
@@ -121,16 +121,17 @@ void tcp_owe_ack(struct tcp_conn *conn, enum weir_why why)
  * it puts in. */
 enum weir_drop tcp_owe_challenge(struct tcp_conn *conn, enum weir_drop reason, weir_time now)
 {
-    if (conn->challenges && now - conn->challenged < conn->settings->invalid_ratelimit)
+    if (conn->active->challenges &&
+        now - conn->active->challenged < conn->settings->invalid_ratelimit)
         return WEIR_DROP_TCP_CHALLENGE_RATE;
-    if (!conn->challenges || now - conn->challenge_from >= WEIR_SECOND) {
-        conn->challenge_from = now;
-        conn->challenges = 0;
+    if (!conn->active->challenges || now - conn->active->challenge_from >= WEIR_SECOND) {
+        conn->active->challenge_from = now;
+        conn->active->challenges = 0;
     }
-    if (conn->challenges >= conn->settings->challenge_acks_per_second)
+    if (conn->active->challenges >= conn->settings->challenge_acks_per_second)
         return WEIR_DROP_TCP_CHALLENGE_RATE;
-    conn->challenges++;
-    conn->challenged = now;
+    conn->active->challenges++;
+    conn->active->challenged = now;
     conn->context->counters->counter[WEIR_COUNT_CHALLENGE_ACKS]++;
     tcp_owe_ack(conn, WEIR_WHY_CHALLENGE_ACK);
     return reason;
@@ -139,7 +140,7 @@ enum weir_drop tcp_owe_challenge(struct tcp_conn *conn, enum weir_drop reason, w
 static void ack_at_once(struct tcp_conn *conn, enum weir_why why)
 {
     conn->ack_now = true;
-    if (!conn->acks_owed)
+    if (!conn->active->acks_owed)
         conn->ack_why = (uint8_t)why;
 }
 
@@ -149,8 +150,8 @@ static void note_in_order(struct tcp_conn *conn, const struct tcp_segment *segme
 {
     bool is_due = tcp_ack_data_came(conn, segment, now);
 
-    if (conn->acks_owed) {
-        conn->acks_owed = 0;
+    if (conn->active->acks_owed) {
+        conn->active->acks_owed = 0;
         filled_gap = true;
     }
     if (filled_gap || is_due)
@@ -173,7 +174,7 @@ static bool hits_free_bytes(const struct tcp_conn *conn, const struct tcp_segmen
     return segment->length > 0 && can_receive(conn) && !conn->rcv_shut && !conn->has_fin &&
            !(segment->flags & (TCP_SYN | TCP_RST)) && seq_geq(segment->seq, conn->rcv_nxt) &&
            seq_leq(end, conn->rcv_adv) &&
-           (!conn->ooo.count || !ranges_overlap(&conn->ooo, segment->seq, end));
+           (!conn->active->ooo.count || !ranges_overlap(&conn->active->ooo, segment->seq, end));
 }
 
 bool tcp_recv_land(struct tcp_conn *conn, struct tcp_segment *segment)
@@ -182,9 +183,10 @@ bool tcp_recv_land(struct tcp_conn *conn, struct tcp_segment *segment)
     uint32_t sum;
 
     if (segment->is_verified || !hits_free_bytes(conn, segment) ||
-        !ring_reserve(&conn->rcv_ring, conn->context->rings, offset, segment->length))
+        !ring_reserve(&conn->active->rcv_ring, conn->context->rings, offset, segment->length))
         return tcp_segment_verify(conn->context, segment);
-    sum = ring_write_summed(&conn->rcv_ring, offset, segment->data, segment->length, segment->sum);
+    sum = ring_write_summed(&conn->active->rcv_ring, offset, segment->data, segment->length,
+                            segment->sum);
     segment->is_verified = checksum_fold(sum) == 0xffff;
     segment->is_landed = segment->is_verified;
     return segment->is_verified;
@@ -197,13 +199,13 @@ static bool place(struct tcp_conn *conn, const struct tcp_segment *segment)
 
     if (segment->is_landed)
         return true;
-    if (!ring_reserve(&conn->rcv_ring, conn->context->rings, offset, segment->length)) {
+    if (!ring_reserve(&conn->active->rcv_ring, conn->context->rings, offset, segment->length)) {
         /* Out-of-order bytes are the first to go: they will come again. */
         if (!tcp_recv_shed(conn) ||
-            !ring_reserve(&conn->rcv_ring, conn->context->rings, offset, segment->length))
+            !ring_reserve(&conn->active->rcv_ring, conn->context->rings, offset, segment->length))
             return false;
     }
-    ring_write(&conn->rcv_ring, offset, segment->data, segment->length);
+    ring_write(&conn->active->rcv_ring, offset, segment->data, segment->length);
     return true;
 }
 
@@ -213,10 +215,10 @@ static enum weir_drop take_out_of_order(struct tcp_conn *conn, const struct tcp_
     uint16_t max = (uint16_t)min_u32(conn->settings->ooo_ranges_max, UINT16_MAX);
 
     tcp_owe_ack(conn, WEIR_WHY_DUPLICATE_ACK);
-    if (ranges_is_full_for(&conn->ooo, segment->seq, end, max))
+    if (ranges_is_full_for(&conn->active->ooo, segment->seq, end, max))
         return WEIR_DROP_TCP_OOO_LIMIT;
     if (alloc_is_tight(conn->context->alloc) || !place(conn, segment) ||
-        !ranges_add(&conn->ooo, conn->context->alloc, segment->seq, end, max))
+        !ranges_add(&conn->active->ooo, conn->context->alloc, segment->seq, end, max))
         return WEIR_DROP_TCP_NO_MEMORY;
     return WEIR_DROP_NONE;
 }
@@ -230,7 +232,7 @@ static void discard_unwanted(struct tcp_conn *conn)
 
 enum weir_drop tcp_recv_text(struct tcp_conn *conn, struct tcp_segment *segment, weir_time now)
 {
-    bool had_gap = conn->ooo.count > 0;
+    bool had_gap = conn->active->ooo.count > 0;
     weir_seq end = segment->seq + segment->length;
 
     if (!segment->length)
@@ -246,8 +248,8 @@ enum weir_drop tcp_recv_text(struct tcp_conn *conn, struct tcp_segment *segment,
         return WEIR_DROP_TCP_NO_MEMORY;
     }
     if (had_gap) {
-        end = ranges_end_at(&conn->ooo, end);
-        ranges_remove_before(&conn->ooo, conn->context->alloc, end);
+        end = ranges_end_at(&conn->active->ooo, end);
+        ranges_remove_before(&conn->active->ooo, conn->context->alloc, end);
     }
     conn->bytes_received += end - conn->rcv_nxt;
     if (segment->length >= PAYING_SEGMENT)
@@ -266,12 +268,12 @@ static void take_fin(struct tcp_conn *conn, const struct tcp_segment *segment, w
 
     conn->fin_received = true;
     conn->rcv_nxt++;
-    ranges_remove_before(&conn->ooo, conn->context->alloc, conn->rcv_nxt);
+    ranges_remove_before(&conn->active->ooo, conn->context->alloc, conn->rcv_nxt);
     if (seq_lt(conn->rcv_adv, conn->rcv_nxt))
         conn->rcv_adv = conn->rcv_nxt;
-    if (conn->acks_owed || was_waiting || tcp_ack_fin_came(conn, now))
+    if (conn->active->acks_owed || was_waiting || tcp_ack_fin_came(conn, now))
         ack_at_once(conn, WEIR_WHY_ACK);
-    conn->acks_owed = 0;
+    conn->active->acks_owed = 0;
     conn->events |= WEIR_IN | WEIR_HUP;
     switch ((enum weir_tcp_state)conn->state) {
     case WEIR_STATE_ESTABLISHED:
@@ -296,7 +298,7 @@ void tcp_recv_fin(struct tcp_conn *conn, const struct tcp_segment *segment, weir
         return;
     if ((segment->flags & TCP_FIN) && !conn->has_fin) {
         /* A FIN before data that came already is a lie: the data stays. */
-        if (conn->ooo.count && seq_lt(fin, ranges_last_end(&conn->ooo)))
+        if (conn->active->ooo.count && seq_lt(fin, ranges_last_end(&conn->active->ooo)))
             return;
         conn->has_fin = true;
         conn->rcv_fin = fin;
@@ -315,14 +317,16 @@ const uint8_t *tcp_recv_peek(const struct tcp_conn *conn, uint32_t offset, uint3
     *length = 0;
     if (offset >= readable)
         return NULL;
-    return ring_span(&conn->rcv_ring, offset, readable - offset, length);
+    return ring_span(&conn->active->rcv_ring, offset, readable - offset, length);
 }
 
 void tcp_recv_consume(struct tcp_conn *conn, uint32_t length)
 {
     assert(length <= tcp_recv_readable(conn));
+    if (!length)
+        return;
     conn->rcv_read += length;
-    ring_consume(&conn->rcv_ring, conn->context->rings, length);
+    ring_consume(&conn->active->rcv_ring, conn->context->rings, length);
     if (seq_geq(conn->rcv_read, conn->rcv_up)) {
         conn->is_urgent_in = false;
         conn->rcv_up = conn->rcv_read; /* never falls 2^31 behind */
@@ -333,10 +337,14 @@ void tcp_recv_consume(struct tcp_conn *conn, uint32_t length)
 
 uint32_t tcp_recv_shed(struct tcp_conn *conn)
 {
-    uint32_t bytes = ranges_remove_from(&conn->ooo, conn->context->alloc, conn->rcv_nxt);
+    uint32_t bytes;
+
+    if (!conn->active->ooo.count)
+        return 0;
+    bytes = ranges_remove_from(&conn->active->ooo, conn->context->alloc, conn->rcv_nxt);
 
     if (bytes)
-        ring_truncate(&conn->rcv_ring, conn->context->rings, tcp_recv_readable(conn));
+        ring_truncate(&conn->active->rcv_ring, conn->context->rings, tcp_recv_readable(conn));
     return bytes;
 }
 

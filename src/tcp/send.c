@@ -56,15 +56,15 @@ uint8_t *tcp_send_begin(struct tcp_conn *conn, uint32_t want, uint32_t *length)
     uint32_t offset = tcp_send_queued(conn);
 
     /* The last eighth of the memory is for data that comes in order (recv.c). */
-    if (alloc_is_tight(conn->context->alloc))
+    if (alloc_is_tight(conn->context->alloc) || !tcp_wake(conn))
         return NULL;
     want = min_u32(want, RING_CHUNK); /* more in one piece is not to be had */
-    while (!ring_reserve(&conn->snd_ring, conn->context->rings, offset, want)) {
+    while (!ring_reserve(&conn->active->snd_ring, conn->context->rings, offset, want)) {
         if (want <= RING_BLOCK_MIN)
             return NULL;
         want /= 2;
     }
-    return ring_span(&conn->snd_ring, offset, want, length);
+    return ring_span(&conn->active->snd_ring, offset, want, length);
 }
 
 void tcp_send_commit(struct tcp_conn *conn, uint32_t length, bool more, bool urgent)
@@ -73,7 +73,7 @@ void tcp_send_commit(struct tcp_conn *conn, uint32_t length, bool more, bool urg
     conn->more_coming = conn->more_holds = more;
     conn->want_out |= !is_below_lowat(conn);
     if (urgent && length) { /* RFC 9293 3.8.5 [MUST-62]: one past the last urgent byte */
-        conn->snd_up = conn->snd_end;
+        conn->active->snd_up = conn->snd_end;
         conn->is_urgent_out = true;
     }
 }
@@ -85,7 +85,7 @@ static void restart_timers(struct tcp_conn *conn, weir_time now)
 
     conn->retries = 0;
     conn->past_r1 = false;
-    conn->stalled_since = now;
+    conn->active->stalled_since = now;
     if (is_waiting && tcp_timer_is_running(conn, TCP_TIMER_RTO))
         tcp_rto_restart(conn, now);
     else if (!is_waiting)
@@ -97,16 +97,16 @@ static void restart_timers(struct tcp_conn *conn, weir_time now)
  * sent twice: Karn's rule, RFC 9293 3.8.1 [MUST-18]. Returns whether there was one. */
 static bool sample_rtt(struct tcp_conn *conn, weir_seq ack, weir_time now)
 {
-    uint32_t newest = records_find(&conn->records, conn->snd_una, ack - 1);
+    uint32_t newest = records_find(&conn->active->records, conn->snd_una, ack - 1);
     uint32_t i;
 
-    if (newest >= conn->records.count)
+    if (newest >= conn->active->records.count)
         return false;
     for (i = 0; i <= newest; i++) {
-        if (records_at(&conn->records, i)->flags & (RECORD_RETRANSMITTED | RECORD_MERGED))
+        if (records_at(&conn->active->records, i)->flags & (RECORD_RETRANSMITTED | RECORD_MERGED))
             return false;
     }
-    tcp_rtt_sample(conn, now - records_at(&conn->records, newest)->sent);
+    tcp_rtt_sample(conn, now - records_at(&conn->active->records, newest)->sent);
     return true;
 }
 
@@ -132,12 +132,12 @@ void tcp_send_acked(struct tcp_conn *conn, weir_seq ack, weir_time now)
         conn->rto = tcp_rto_backed_off(conn);
     tcp_loss_acked(conn, ack, now);
     tcp_meter_acked(conn, ack);
-    records_acknowledge(&conn->records, conn->context->alloc, ack);
+    records_acknowledge(&conn->active->records, conn->context->alloc, ack);
     conn->snd_una = ack;
     data = seq_min(ack, conn->snd_end) - base;
-    ring_consume(&conn->snd_ring, conn->context->rings, data);
+    ring_consume(&conn->active->snd_ring, conn->context->rings, data);
     conn->bytes_acked += data;
-    if (conn->is_urgent_out && seq_leq(conn->snd_up, ack))
+    if (conn->is_urgent_out && seq_leq(conn->active->snd_up, ack))
         conn->is_urgent_out = false;
     tcp_marks_acked(conn, ack);
     restart_timers(conn, now);

@@ -40,6 +40,7 @@
 struct tcp_context {
     struct alloc *alloc;
     struct ring_pool *rings;
+    struct pool *actives; /* of struct tcp_active */
     struct weir_counters *counters;
     bool skip_checksum; /* received checksums are not looked at */
 };
@@ -115,12 +116,38 @@ enum tcp_business {
 #define TCP_MSS_DEFAULT 536u    /* RFC 9293 3.7.1 [MUST-15] */
 #define TCP_DUP_ACK_THRESHOLD 3 /* RFC 5681 3.2 */
 
+/* What a connection needs only while something is under way: rest.c. */
+struct tcp_active {
+    struct ring snd_ring; /* offset 0 is snd_base */
+    struct ring rcv_ring; /* offset 0 is rcv_read */
+    struct ranges ooo;    /* received beyond rcv_nxt */
+    struct records records;
+    struct tcp_marks *marks; /* NULL: none */
+
+    weir_time timers[TCP_TIMER_COUNT]; /* absolute; WEIR_NEVER: not running */
+    weir_time stalled_since;           /* since when the oldest outstanding byte waits */
+    weir_time retried_since;           /* with retries: the first retransmission in a row */
+    weir_time challenge_from;          /* RFC 5961 10: start of the present second */
+    weir_time challenged;              /* the last challenge ACK */
+    uint32_t challenges;               /* challenge ACKs in the present second */
+    uint16_t acks_owed;                /* pure ACKs to send at once, beyond ack_now */
+    uint16_t dup_acks;                 /* duplicate ACKs in a row */
+    weir_seq snd_up;                   /* with is_urgent_out */
+    weir_seq snd_small;                /* end of the last small segment sent (Minshall) */
+    weir_seq rtx_nxt;                  /* in LOSS: next to be sent again */
+    weir_time business_from;           /* since when it is busy so */
+};
+
+/* The one of all connections at rest: empty buffers, no timer. It is never written to. */
+extern const struct tcp_active tcp_resting;
+
 struct tcp_conn {
     const struct tcp_context *context;
     const struct weir_tcp_settings *settings; /* the stack's, or the socket's own */
+    struct tcp_active *active;                /* its own, or tcp_resting */
 
     /* RFC 9293 3.3.1 */
-    weir_seq snd_una, snd_nxt, snd_up, snd_wl1, snd_wl2, iss;
+    weir_seq snd_una, snd_nxt, snd_wl1, snd_wl2, iss;
     weir_seq rcv_nxt, rcv_up, irs;
     uint32_t snd_wnd;
     uint32_t max_snd_wnd; /* largest snd_wnd seen */
@@ -131,17 +158,15 @@ struct tcp_conn {
     weir_seq rcv_read;    /* first byte the application has not taken */
     weir_seq rcv_fin;     /* with has_fin: sequence number of the peer's FIN */
 
-    uint8_t state;      /* enum weir_tcp_state */
-    uint8_t phase;      /* enum tcp_phase */
-    uint8_t retries;    /* time-outs (or unanswered probes) in a row */
-    uint8_t probes;     /* zero-window or keep-alive probes sent in a row: their back-off */
-    uint16_t acks_owed; /* pure ACKs to send at once, beyond ack_now */
-    uint16_t dup_acks;  /* duplicate ACKs in a row */
-    uint8_t ack_why;    /* enum weir_why of the ACKs owed */
-    uint8_t rtx_why;    /* enum weir_why of rtx_once */
-    int8_t error;       /* WEIR_E… that ended it, not taken yet */
-    int8_t notice;      /* soft error, not taken yet */
-    uint32_t events;    /* enum weir_event_bits since the owner last looked */
+    uint8_t state;   /* enum weir_tcp_state */
+    uint8_t phase;   /* enum tcp_phase */
+    uint8_t retries; /* time-outs (or unanswered probes) in a row */
+    uint8_t probes;  /* zero-window or keep-alive probes sent in a row: their back-off */
+    uint8_t ack_why; /* enum weir_why of the ACKs owed */
+    uint8_t rtx_why; /* enum weir_why of rtx_once */
+    int8_t error;    /* WEIR_E… that ended it, not taken yet */
+    int8_t notice;   /* soft error, not taken yet */
+    uint32_t events; /* enum weir_event_bits since the owner last looked */
 
     bool is_active : 1;    /* opened by us [MUST-11] */
     bool fin_queued : 1;   /* the application has closed its direction */
@@ -171,7 +196,6 @@ struct tcp_conn {
     uint8_t business : 2;    /* enum tcp_business */
 
     weir_seq recover;      /* RFC 6582 */
-    weir_seq rtx_nxt;      /* in LOSS: next to be sent again */
     uint16_t snd_mss;      /* what the peer takes, and our bound */
     uint16_t path_mss;     /* what the path takes, and our bound */
     uint16_t rcv_mss;      /* what we offered */
@@ -181,36 +205,22 @@ struct tcp_conn {
     uint8_t quick_acks;    /* so many segments more are acknowledged at once */
     uint8_t syn_losses;    /* SYNs, or SYN-ACKs, that a time-out repeated */
     uint32_t rcv_ssthresh; /* window_in_segments: no more than this is offered */
-    weir_seq snd_small;    /* end of the last small segment sent (Minshall) */
     uint32_t send_buffer, receive_buffer;
-
-    struct ring snd_ring; /* offset 0 is snd_base */
-    struct ring rcv_ring; /* offset 0 is rcv_read */
-    struct ranges ooo;    /* received beyond rcv_nxt */
-    struct records records;
-    struct tcp_marks *marks; /* NULL: none */
 
     struct weir_cc cc;
     const struct weir_cc_ops *cc_ops;
 
-    weir_time timers[TCP_TIMER_COUNT]; /* absolute; WEIR_NEVER: not running */
     weir_time srtt, rttvar, rto;
-    weir_time last_sent;      /* data, for the restart after idling */
-    weir_time last_heard;     /* any acceptable segment, for keep-alive */
-    weir_time last_received;  /* text */
-    weir_time stalled_since;  /* since when the oldest outstanding byte waits */
-    weir_time challenge_from; /* RFC 5961 10: start of the present second */
-    uint32_t challenges;      /* challenge ACKs in it */
-    weir_time challenged;     /* the last of them */
-    weir_time retried_since;  /* with retries: the first retransmission in a row */
-    weir_time ack_delay;      /* of delayed ACKs, at present; 0: no data came yet */
-    weir_time last_data;      /* when data came */
-    uint32_t delivered;       /* segments of ours that were acknowledged */
+    weir_time last_sent;     /* data, for the restart after idling */
+    weir_time last_heard;    /* any acceptable segment, for keep-alive */
+    weir_time last_received; /* text */
+    weir_time ack_delay;     /* of delayed ACKs, at present; 0: no data came yet */
+    weir_time last_data;     /* when data came */
+    uint32_t delivered;      /* segments of ours that were acknowledged */
 
     uint64_t segments_sent, segments_received, bytes_sent, bytes_received, bytes_acked;
     uint64_t bytes_retransmitted;
     uint32_t retransmissions, timeouts, fast_retransmits, dup_acks_received;
-    weir_time business_from;
     weir_time business_time[TCP_BUSINESS_COUNT - 1]; /* of all but IDLE, up to business_from */
 };
 
@@ -218,14 +228,14 @@ struct tcp_conn {
 
 struct tcp_halfopen;
 
-/* A connection in CLOSED. The context and the settings outlive it. */
+/* A connection in CLOSED, at rest. The context and the settings outlive it. */
 void tcp_init(struct tcp_conn *conn, const struct tcp_context *context,
               const struct weir_tcp_settings *settings);
 
-/* Frees all buffers. */
+/* Frees all memory. */
 void tcp_done(struct tcp_conn *conn);
 
-/* Active OPEN: SYN-SENT, with a SYN due. `mms`: largest TCP segment the path takes. */
+/* Active OPEN of a connection that is awake: SYN-SENT, with a SYN due. `mms`: largest TCP segment the path takes. */
 void tcp_open(struct tcp_conn *conn, weir_seq iss, uint32_t mms, weir_time now);
 
 /* A half-open record whose handshake is complete: SYN-RECEIVED. The segment that completed it is to
@@ -275,6 +285,26 @@ static inline bool tcp_is_synchronised(const struct tcp_conn *conn)
 {
     return conn->state >= WEIR_STATE_ESTABLISHED;
 }
+
+/* ---- rest.c -------------------------------------------------------------------------------------- */
+
+/* Needed before tcp_sent, tcp_wait, and whatever starts a timer or lends memory; input and
+ * tcp_send_begin do it themselves. False: no memory, and nothing has changed. */
+bool tcp_wake_up(struct tcp_conn *conn);
+
+static inline bool tcp_wake(struct tcp_conn *conn)
+{
+    return conn->active != &tcp_resting || tcp_wake_up(conn);
+}
+
+/* Gives up what nothing needs at the moment, if that is so. No span of the send ring may be lent. */
+void tcp_rest(struct tcp_conn *conn, weir_time now);
+
+/* To begin with; without looking; the buffers of one direction. No memory is needed, at rest either. */
+void tcp_lie_down(struct tcp_conn *conn);
+void tcp_free_active(struct tcp_conn *conn);
+void tcp_free_send_side(struct tcp_conn *conn);
+void tcp_free_receive_side(struct tcp_conn *conn);
 
 /* ---- input.c ------------------------------------------------------------------------------------- */
 
@@ -347,17 +377,18 @@ weir_time tcp_deadline(const struct tcp_conn *conn);
 
 static inline void tcp_start_timer(struct tcp_conn *conn, enum tcp_timer timer, weir_time at)
 {
-    conn->timers[timer] = at;
+    conn->active->timers[timer] = at;
 }
 
 static inline void tcp_stop_timer(struct tcp_conn *conn, enum tcp_timer timer)
 {
-    conn->timers[timer] = WEIR_NEVER;
+    if (conn->active->timers[timer] != WEIR_NEVER)
+        conn->active->timers[timer] = WEIR_NEVER;
 }
 
 static inline bool tcp_timer_is_running(const struct tcp_conn *conn, enum tcp_timer timer)
 {
-    return conn->timers[timer] != WEIR_NEVER;
+    return conn->active->timers[timer] != WEIR_NEVER;
 }
 
 /* RFC 9293 3.10.8: from when the oldest outstanding byte was sent, or sent again, as the settings say. */

@@ -48,8 +48,8 @@ static bool is_past_r2(const struct tcp_conn *conn, weir_time since, weir_time n
 /* What R2's time counts from. */
 static weir_time r2_start(const struct tcp_conn *conn)
 {
-    return conn->settings->r2_from_retransmission && conn->retries ? conn->retried_since
-                                                                   : conn->stalled_since;
+    return conn->settings->r2_from_retransmission && conn->retries ? conn->active->retried_since
+                                                                   : conn->active->stalled_since;
 }
 
 void tcp_start_user_timer(struct tcp_conn *conn)
@@ -78,7 +78,7 @@ static void count_retry(struct tcp_conn *conn, weir_time now)
     bool is_first = !conn->retries;
 
     if (is_first)
-        conn->retried_since = now;
+        conn->active->retried_since = now;
     if (conn->retries < UINT8_MAX)
         conn->retries++;
     if (conn->retries >= conn->settings->r1_retries && !conn->past_r1) {
@@ -192,9 +192,9 @@ void tcp_expire(struct tcp_conn *conn, weir_time now)
     int i;
 
     for (i = 0; i < TCP_TIMER_COUNT; i++) {
-        if (conn->timers[i] > now)
+        if (conn->active->timers[i] > now)
             continue;
-        conn->timers[i] = WEIR_NEVER;
+        conn->active->timers[i] = WEIR_NEVER;
         expire_one(conn, (enum tcp_timer)i, now);
     }
 }
@@ -205,6 +205,6 @@ weir_time tcp_deadline(const struct tcp_conn *conn)
     int i;
 
     for (i = 0; i < TCP_TIMER_COUNT; i++)
-        deadline = min_i64(deadline, conn->timers[i]);
+        deadline = min_i64(deadline, conn->active->timers[i]);
     return deadline;
 }

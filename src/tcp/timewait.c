@@ -21,7 +21,7 @@ void tcp_timewait_start(struct tcp_timewait *record, const struct tcp_conn *conn
     record->snd_nxt = conn->snd_nxt;
     record->rcv_nxt = conn->rcv_nxt;
     record->window = tcp_recv_window(conn);
-    record->deadline = conn->timers[TCP_TIMER_STATE];
+    record->deadline = conn->active->timers[TCP_TIMER_STATE];
     if (record->deadline == WEIR_NEVER)
         record->deadline = now + 2 * conn->settings->msl;
 }

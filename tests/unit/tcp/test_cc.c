@@ -116,12 +116,14 @@ static void test_larger_segments(void **state)
 {
     struct weir_tcp_settings settings;
     struct weir_counters counters = {0};
+    struct tcp_active active = tcp_resting;
     struct tcp_context context = {.counters = &counters};
     struct tcp_conn conn;
 
     (void)state;
     weir_profile(WEIR_PROFILE_DEFAULT, &settings);
     tcp_init(&conn, &context, &settings);
+    conn.active = &active;
     tcp_open(&conn, 1, 520, 0);
     conn.snd_mss = 1460;
     conn.cc.cwnd = 500; /* after a time-out */

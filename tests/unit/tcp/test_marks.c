@@ -107,7 +107,8 @@ static void marks_come_and_go(void **state)
 {
     struct talk *t = talk_create(NULL);
     int s = talk_establish_active(t);
-    struct tcp_conn conn = {.snd_end = 0};
+    struct tcp_active active = tcp_resting;
+    struct tcp_conn conn = {.active = &active};
     struct weir_budget_row before, after;
 
     (void)state;
@@ -129,7 +130,9 @@ static void without_memory_a_mark_is_forgotten(void **state)
 {
     struct alloc alloc;
     struct tcp_context context = {.alloc = &alloc};
-    struct tcp_conn conn = {.context = &context, .state = WEIR_STATE_ESTABLISHED};
+    struct tcp_active active = tcp_resting;
+    struct tcp_conn conn = {
+        .context = &context, .active = &active, .state = WEIR_STATE_ESTABLISHED};
 
     (void)state;
     alloc_init(&alloc, 128);
@@ -149,7 +152,9 @@ static void the_array_agrees_with_a_list(void **state)
     static weir_seq list[MOST];
     struct alloc alloc;
     struct tcp_context context = {.alloc = &alloc};
-    struct tcp_conn conn = {.context = &context, .state = WEIR_STATE_ESTABLISHED};
+    struct tcp_active active = tcp_resting;
+    struct tcp_conn conn = {
+        .context = &context, .active = &active, .state = WEIR_STATE_ESTABLISHED};
     uint32_t count = 0, first = 0;
     struct random random;
     uint8_t seed[32] = {77};
@@ -184,7 +189,7 @@ static void the_array_agrees_with_a_list(void **state)
                 want = list[i];
         }
         assert_int_equal(tcp_marks_after(&conn, seq), want);
-        assert_true((conn.marks != NULL) == (count > 0));
+        assert_true((conn.active->marks != NULL) == (count > 0));
     }
     tcp_marks_free(&conn);
     assert_int_equal(alloc.used, 0);

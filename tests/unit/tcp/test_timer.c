@@ -265,11 +265,14 @@ static void test_expire_and_deadline(void **state)
     struct weir_tcp_settings settings;
     struct weir_counters counters = {0};
     struct tcp_context context = {.counters = &counters};
+    struct tcp_active active = tcp_resting;
     struct tcp_conn conn;
 
     (void)state;
     weir_profile(WEIR_PROFILE_DEFAULT, &settings);
     tcp_init(&conn, &context, &settings);
+    assert_true(tcp_deadline(&conn) == WEIR_NEVER); /* at rest */
+    conn.active = &active;
     assert_true(tcp_deadline(&conn) == WEIR_NEVER);
     tcp_start_timer(&conn, TCP_TIMER_SWS, 500);
     tcp_start_timer(&conn, TCP_TIMER_DELAYED_ACK, 300);
