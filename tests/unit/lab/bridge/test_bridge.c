@@ -21,6 +21,8 @@
 static const char *const exact[] = {
     "handshake/isn-clock",
     "linux-give-up/retries2",
+    "linux-info/times",
+    "linux-segments/runs",
     "retransmission/timeout",
     "rto/first-sample",
     "rto/karn",
