@@ -124,7 +124,7 @@ uint32_t net_fragments_held(const struct net *net);
 struct net_hop {
     uint64_t tag;        /* of the next hop */
     uint32_t generation; /* 0: never valid */
-    uint32_t mtu;        /* of the outgoing link */
+    uint16_t mtu;        /* of the outgoing link; no more than IP allows */
     int16_t iface;       /* or NET_LOOPBACK */
 };
 

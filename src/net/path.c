@@ -33,7 +33,7 @@ static int find_wire(const struct net *net, const struct weir_addr *src, struct 
     if (error)
         return error;
     path->src = weir_addr_is_any(src) ? net->ifaces[path->hop.iface].addr : *src;
-    path->hop.mtu = net->ifaces[path->hop.iface].mtu;
+    path->hop.mtu = (uint16_t)net->ifaces[path->hop.iface].mtu;
     return 0;
 }
 

@@ -36,22 +36,26 @@ struct conn *conn_create(struct weir_stack *stack, const struct flow_key *key,
         return NULL;
     }
     list_init(&conn->work);
-    conn->is_in_table = true;
     conn->socket = socket;
-    conn->pseudo_sum = net_pseudo_sum(&key->local, &key->remote, IP_PROTOCOL_TCP);
+    conn->flow.pseudo_sum = net_pseudo_sum(&key->local, &key->remote, IP_PROTOCOL_TCP);
     conn->hop = (struct net_hop){0};
     socket->conn = conn;
     stack->conn_count++;
     return conn;
 }
 
+static bool is_in_table(const struct conn *conn)
+{
+    return conn->flow.timer.owner == FLOW_CONN;
+}
+
 static void leave_table(struct weir_stack *stack, struct conn *conn)
 {
-    if (!conn->is_in_table)
+    if (!is_in_table(conn))
         return;
-    conn->is_in_table = false;
     list_remove(&conn->work);
     flow_remove(stack, &conn->flow);
+    conn->flow.timer.owner = FLOW_ENDED;
     stack->conn_count--;
 }
 
@@ -72,7 +76,7 @@ void conn_rest(struct weir_stack *stack, struct conn *conn)
 
 void conn_mark(struct weir_stack *stack, struct conn *conn)
 {
-    if (conn->is_in_table && !list_is_linked(&conn->work))
+    if (is_in_table(conn) && !list_is_linked(&conn->work))
         list_add_tail(&stack->dirty, &conn->work);
 }
 
@@ -165,7 +169,7 @@ void conn_ports(const struct conn *conn, struct tcp_ports *ports)
 {
     ports->local = conn->flow.key.lport;
     ports->remote = conn->flow.key.rport;
-    ports->pseudo_sum = conn->pseudo_sum;
+    ports->pseudo_sum = conn->flow.pseudo_sum;
 }
 
 struct net_out conn_net_out(const struct weir_tcp_settings *settings, enum weir_why why)

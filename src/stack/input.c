@@ -106,6 +106,8 @@ static enum weir_drop input_flow(struct weir_stack *stack, struct flow *flow,
         return half_open_input(stack, LIST_ENTRY(flow, struct half_open, flow), segment);
     case FLOW_TIME_WAIT:
         return input_time_wait(stack, LIST_ENTRY(flow, struct time_wait, flow), segment);
+    case FLOW_ENDED:
+        break;
     }
     return WEIR_DROP_NONE;
 }

@@ -7,6 +7,7 @@
 
 #include <base/bytes.h>
 #include <stack/stack.h>
+#include <tcp/cc.h>
 #include <string.h>
 
 static const struct socket *socket_any(const struct weir_stack *stack, int number)
@@ -60,7 +61,7 @@ static void fill_congestion(const struct tcp_conn *tcp, struct weir_tcp_info *in
     info->rto = tcp_rto_backed_off(tcp);
     info->backoffs = tcp->retries;
     info->congestion_recovery = tcp->phase;
-    info->congestion_control = tcp->cc_ops->name;
+    info->congestion_control = cc_at(tcp->cc_row)->name;
 }
 
 static void fill_counts(const struct tcp_conn *tcp, struct weir_tcp_info *info)

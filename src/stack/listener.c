@@ -157,7 +157,7 @@ static enum weir_drop inflate(struct weir_stack *stack, struct half_open *half,
     socket->is_reusable = listener->is_reusable;
     socket->wants_queued = listener->wants_queued;
     socket->listener = listener;
-    list_add_tail(&listener->binding->queue, &socket->accept);
+    list_add_tail(&listener->binding->queue, &socket->queue);
     listener->binding->queued++;
     stack->counters.counter[WEIR_COUNT_PASSIVE_OPENS]++;
     tcp_inflate(&conn->tcp, &record, path_mms(stack, &key), stack->now);
@@ -218,7 +218,7 @@ void listener_stop(struct weir_stack *stack, struct socket *listener)
         half_open_free(stack, half);
     }
     while ((node = list_pop(&listener->binding->queue))) {
-        struct socket *socket = LIST_ENTRY(node, struct socket, accept);
+        struct socket *socket = LIST_ENTRY(node, struct socket, queue);
 
         socket->listener = NULL;
         weir_socket_abort(stack, socket->number);

@@ -204,6 +204,8 @@ static void expire_timers(struct weir_stack *stack)
         case FLOW_TIME_WAIT:
             time_wait_free(stack, LIST_ENTRY(flow, struct time_wait, flow));
             break;
+        case FLOW_ENDED:
+            break;
         }
     }
 }

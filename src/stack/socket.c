@@ -62,8 +62,7 @@ struct socket *socket_create(struct weir_stack *stack, enum weir_socket_kind kin
     socket->number = (int32_t)stack->lowest_free;
     socket->kind = (uint8_t)kind;
     socket->linger = -1;
-    list_init(&socket->event);
-    list_init(&socket->accept);
+    list_init(&socket->queue);
     list_init(&socket->interests);
     stack->sockets[stack->lowest_free++] = socket;
     stack->socket_count++;
@@ -102,7 +101,7 @@ void binding_free(struct weir_stack *stack, struct socket *socket)
         return;
     leave_port(stack, socket);
     while ((node = list_pop(&binding->queue)))
-        LIST_ENTRY(node, struct socket, accept)->listener = NULL;
+        LIST_ENTRY(node, struct socket, queue)->listener = NULL;
     dgram_done(&binding->datagrams, &stack->alloc);
     alloc_put(&stack->alloc, binding, sizeof(*binding));
     socket->binding = NULL;
@@ -110,8 +109,7 @@ void binding_free(struct weir_stack *stack, struct socket *socket)
 
 void socket_free(struct weir_stack *stack, struct socket *socket)
 {
-    list_remove(&socket->event);
-    list_remove(&socket->accept);
+    list_remove(&socket->queue);
     interest_leave(socket);
     binding_free(stack, socket);
     if (socket->conn)
@@ -129,8 +127,8 @@ void socket_raise(struct weir_stack *stack, struct socket *socket, uint32_t even
 {
     socket->events |= events;
     /* One that nobody has accepted yet keeps its events until somebody does. */
-    if (socket->events && !socket->listener && !list_is_linked(&socket->event))
-        list_add_tail(&stack->events, &socket->event);
+    if (socket->events && !socket->listener && !list_is_linked(&socket->queue))
+        list_add_tail(&stack->events, &socket->queue);
     interest_note(socket, events);
 }
 
@@ -308,7 +306,7 @@ int weir_socket_accept(struct weir_stack *stack, int number, struct weir_endpoin
     node = list_pop(&listener->binding->queue);
     if (!node)
         return WEIR_EAGAIN;
-    socket = LIST_ENTRY(node, struct socket, accept);
+    socket = LIST_ENTRY(node, struct socket, queue);
     listener->binding->queued--;
     socket->listener = NULL;
     socket_raise(stack, socket, 0);
@@ -325,7 +323,7 @@ static int let_go(struct weir_stack *stack, struct socket *socket, bool is_abort
 {
     struct conn *conn = socket->conn;
 
-    list_remove(&socket->event);
+    list_remove(&socket->queue);
     interest_leave(socket);
     socket->events = 0;
     if (socket->is_listening)

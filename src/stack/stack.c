@@ -156,6 +156,8 @@ static void free_flows(struct weir_stack *stack)
         case FLOW_TIME_WAIT:
             time_wait_free(stack, LIST_ENTRY(flow, struct time_wait, flow));
             break;
+        case FLOW_ENDED:
+            break;
         }
     }
 }
@@ -239,7 +241,7 @@ bool weir_stack_next_event(struct weir_stack *stack, struct weir_event *event)
 
     if (!node)
         return false;
-    socket = LIST_ENTRY(node, struct socket, event);
+    socket = LIST_ENTRY(node, struct socket, queue);
     event->tag = socket->tag;
     event->socket = socket->number;
     event->events = socket->events;

@@ -37,7 +37,12 @@
 
 /* ---- Flows ------------------------------------------------------------------------------------------ */
 
-enum flow_kind { FLOW_CONN, FLOW_HALF_OPEN, FLOW_TIME_WAIT };
+enum flow_kind {
+    FLOW_CONN,
+    FLOW_HALF_OPEN,
+    FLOW_TIME_WAIT,
+    FLOW_ENDED /* a connection that has left the table; only its socket holds it */
+};
 
 struct flow_key {
     struct weir_addr local, remote;
@@ -49,6 +54,7 @@ struct flow {
     struct table_node node;
     struct wheel_timer timer;
     struct flow_key key;
+    uint32_t pseudo_sum; /* of a connection: the pseudo-header's, without the length */
 };
 
 struct socket;
@@ -57,8 +63,6 @@ struct conn {
     struct flow flow;
     struct list_node work; /* on the dirty list or on an interface's blocked list */
     struct net_hop hop;
-    uint32_t pseudo_sum;
-    bool is_in_table; /* else it has ended, and only its socket holds it */
     struct socket *socket;
     struct tcp_conn tcp;
 };
@@ -105,8 +109,7 @@ struct binding {
 };
 
 struct socket {
-    struct list_node event;     /* in stack->events */
-    struct list_node accept;    /* in the listener's queue until accepted */
+    struct list_node queue;     /* the listener's until accepted, then the stack's of events */
     struct list_node interests; /* its memberships in interest sets */
     uint64_t tag;
     struct own_settings *own; /* NULL: the stack's settings */
@@ -119,12 +122,17 @@ struct socket {
     uint32_t lent_out, lent_in; /* by send_begin, by recv_peek */
     int32_t linger;             /* milliseconds; -1: off; 0: abort */
     uint8_t kind;               /* enum weir_socket_kind */
-    bool is_listening, is_closed, is_connected, no_notices, is_corked;
-    bool is_connecting;          /* connect has not told the outcome yet */
-    bool keeps_addr, keeps_port; /* TCP: bound by the application, not by connect */
-    bool is_reusable;            /* SO_REUSEADDR */
-    bool wants_queued;           /* TCP_INQ */
-    int8_t error;                /* pending without a connection: UDP's, or as tcp_conn's */
+    int8_t error;               /* pending without a connection: UDP's, or as tcp_conn's */
+    bool is_listening : 1;
+    bool is_closed : 1;
+    bool is_connected : 1;
+    bool no_notices : 1;
+    bool is_corked : 1;
+    bool is_connecting : 1; /* connect has not told the outcome yet */
+    bool keeps_addr : 1;    /* TCP: bound by the application, not by connect */
+    bool keeps_port : 1;
+    bool is_reusable : 1;  /* SO_REUSEADDR */
+    bool wants_queued : 1; /* TCP_INQ */
 };
 
 /* ---- The stack ----------------------------------------------------------------------------------------- */

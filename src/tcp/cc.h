@@ -16,7 +16,8 @@ TCP_CCS(X)
 /* By name; NULL: none of that name. */
 const struct weir_cc_ops *cc_find(const char *name);
 
-/* The index-th, NULL past the end. */
+/* The index-th, NULL past the end; the index of one of them, which takes less room than a pointer. */
 const struct weir_cc_ops *cc_at(unsigned index);
+uint8_t cc_row_of(const struct weir_cc_ops *ops);
 
 #endif

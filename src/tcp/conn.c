@@ -69,8 +69,7 @@ void tcp_init(struct tcp_conn *conn, const struct tcp_context *context,
     conn->rto = settings->rto_initial;
     conn->send_buffer = settings->send_buffer;
     conn->receive_buffer = settings->receive_buffer;
-    conn->cc_ops = cc_find(settings->congestion_control);
-    assert(conn->cc_ops);
+    conn->cc_row = cc_row_of(cc_find(settings->congestion_control));
     tcp_lie_down(conn);
 }
 
@@ -78,7 +77,7 @@ void tcp_done(struct tcp_conn *conn)
 {
     tcp_free_active(conn);
     if (conn->cc.private_block)
-        alloc_put(conn->context->alloc, conn->cc.private_block, conn->cc_ops->private_size);
+        alloc_put(conn->context->alloc, conn->cc.private_block, cc_at(conn->cc_row)->private_size);
     conn->cc.private_block = NULL;
 }
 
@@ -177,15 +176,15 @@ static uint32_t initial_window(const struct tcp_conn *conn)
 
 static void start_congestion_control(struct tcp_conn *conn)
 {
-    size_t size = conn->cc_ops->private_size;
+    size_t size = cc_at(conn->cc_row)->private_size;
 
     conn->cc.ssthresh = UINT32_MAX;
     conn->cc.slow_start_limit = conn->settings->slow_start_limit;
     if (size && !conn->cc.private_block)
         conn->cc.private_block = alloc_get_zeroed(conn->context->alloc, size);
     if (size && !conn->cc.private_block)
-        conn->cc_ops = &cc_newreno; /* needs no memory */
-    conn->cc_ops->init(&conn->cc, initial_window(conn));
+        conn->cc_row = cc_row_of(&cc_newreno); /* needs no memory */
+    cc_at(conn->cc_row)->init(&conn->cc, initial_window(conn));
 }
 
 void tcp_enter_established(struct tcp_conn *conn, weir_time now)
@@ -228,12 +227,15 @@ static uint32_t restart_window(const struct tcp_conn *conn, weir_time idle)
 
 void tcp_resume(struct tcp_conn *conn, weir_time now)
 {
+    const struct weir_cc_ops *cc;
+
     if (!tcp_is_synchronised(conn) || !conn->settings->idle_restart ||
         conn->snd_una != conn->snd_nxt || conn->snd_nxt == conn->snd_end ||
         now - conn->last_sent <= conn->rto)
         return;
-    conn->cc_ops->idle(&conn->cc, restart_window(conn, now - conn->last_sent),
-                       now - conn->last_sent, conn->rto);
+    cc = cc_at(conn->cc_row);
+    cc->idle(&conn->cc, restart_window(conn, now - conn->last_sent), now - conn->last_sent,
+             conn->rto);
 }
 
 void tcp_enter_time_wait(struct tcp_conn *conn, weir_time now)

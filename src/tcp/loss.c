@@ -20,6 +20,7 @@
  * nothing beyond the data that is out (Savage et al. 1999). */
 
 #include <base/bytes.h>
+#include <tcp/cc.h>
 #include <tcp/tcp.h>
 
 #define DUP_ACK_THRESHOLD TCP_DUP_ACK_THRESHOLD
@@ -50,7 +51,7 @@ static void enter_recovery(struct tcp_conn *conn, weir_time now)
 {
     conn->phase = TCP_RECOVERY;
     conn->recover = conn->snd_nxt;
-    conn->cc_ops->lost(&conn->cc, flight_without_limited(conn), now);
+    cc_at(conn->cc_row)->lost(&conn->cc, flight_without_limited(conn), now);
     conn->cc.cwnd = conn->cc.ssthresh + DUP_ACK_THRESHOLD * conn->cc.mss;
     conn->rtx_once = true;
     conn->rtx_why = WEIR_WHY_RETRANSMIT_FAST;
@@ -88,7 +89,7 @@ static void acked_in_recovery(struct tcp_conn *conn, weir_seq ack, weir_time now
     if (seq_geq(ack, conn->recover)) {
         conn->phase = TCP_OPEN;
         conn->rtx_once = false;
-        conn->cc_ops->recovered(&conn->cc, conn->snd_nxt - ack, now);
+        cc_at(conn->cc_row)->recovered(&conn->cc, conn->snd_nxt - ack, now);
         return;
     }
     conn->rtx_once = true;
@@ -122,7 +123,7 @@ static void grow_window(struct tcp_conn *conn, weir_seq ack, uint32_t dup_acks, 
     /* RFC 3465 2.3: after a time-out one ACK may cover much that was long there. */
     if (is_restarting && conn->cc.slow_start_limit)
         acked.acked = min_u32(acked.acked, conn->cc.mss);
-    conn->cc_ops->acked(&conn->cc, &acked, now);
+    cc_at(conn->cc_row)->acked(&conn->cc, &acked, now);
 }
 
 void tcp_loss_acked(struct tcp_conn *conn, weir_seq ack, weir_time now)
@@ -148,7 +149,7 @@ void tcp_loss_timeout(struct tcp_conn *conn, weir_time now)
 {
     bool is_first = conn->retries == 0;
 
-    conn->cc_ops->timed_out(&conn->cc, tcp_flight(conn), is_first, now);
+    cc_at(conn->cc_row)->timed_out(&conn->cc, tcp_flight(conn), is_first, now);
     conn->phase = TCP_LOSS;
     conn->recover = conn->snd_nxt;
     conn->active->rtx_nxt = conn->snd_una;
@@ -160,7 +161,7 @@ void tcp_loss_timeout(struct tcp_conn *conn, weir_time now)
 void tcp_loss_reopened(struct tcp_conn *conn, weir_time now)
 {
     if (conn->phase == TCP_RECOVERY) /* what duplicate ACKs have inflated ends with it */
-        conn->cc_ops->recovered(&conn->cc, tcp_flight(conn), now);
+        cc_at(conn->cc_row)->recovered(&conn->cc, tcp_flight(conn), now);
     conn->phase = TCP_LOSS;
     conn->recover = conn->snd_nxt;
     conn->active->rtx_nxt = conn->snd_una;

@@ -194,6 +194,7 @@ struct tcp_conn {
     bool is_interactive : 1; /* data goes out soon after data comes in */
     uint8_t small_came : 2;  /* segments that ended a write, since the last ACK: none, one, more */
     uint8_t business : 2;    /* enum tcp_business */
+    uint8_t cc_row;          /* of its congestion control: cc_at */
 
     weir_seq recover;      /* RFC 6582 */
     uint16_t snd_mss;      /* what the peer takes, and our bound */
@@ -201,22 +202,20 @@ struct tcp_conn {
     uint16_t rcv_mss;      /* what we offered */
     uint16_t peer_segment; /* size of the largest segments that come (ack.c) */
     uint16_t rcv_max;      /* largest text that came */
-    uint32_t min_rtt_us;   /* 0: none yet */
     uint8_t quick_acks;    /* so many segments more are acknowledged at once */
     uint8_t syn_losses;    /* SYNs, or SYN-ACKs, that a time-out repeated */
+    uint32_t min_rtt_us;   /* 0: none yet */
+    uint32_t delivered;    /* segments of ours that were acknowledged */
     uint32_t rcv_ssthresh; /* window_in_segments: no more than this is offered */
     uint32_t send_buffer, receive_buffer;
 
     struct weir_cc cc;
-    const struct weir_cc_ops *cc_ops;
-
     weir_time srtt, rttvar, rto;
     weir_time last_sent;     /* data, for the restart after idling */
     weir_time last_heard;    /* any acceptable segment, for keep-alive */
-    weir_time last_received; /* text */
     weir_time ack_delay;     /* of delayed ACKs, at present; 0: no data came yet */
-    weir_time last_data;     /* when data came */
-    uint32_t delivered;      /* segments of ours that were acknowledged */
+    weir_time last_received; /* text */
+    weir_time last_data;     /* when in-order data came */
 
     uint64_t segments_sent, segments_received, bytes_sent, bytes_received, bytes_acked;
     uint64_t bytes_retransmitted;

@@ -19,8 +19,10 @@ static void test_registry(void **state)
     assert_ptr_equal(cc_find("newreno"), &cc_newreno);
     assert_null(cc_find("no such one"));
     assert_null(cc_find(""));
-    for (; cc_at(count); count++)
+    for (; cc_at(count); count++) {
         assert_ptr_equal(cc_find(cc_at(count)->name), cc_at(count));
+        assert_int_equal(cc_row_of(cc_at(count)), count);
+    }
     assert_true(count > 0);
     assert_null(cc_at(count + 1));
 }
