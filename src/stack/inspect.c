@@ -253,6 +253,8 @@ static const char *check_waiting(const struct weir_stack *stack, const struct co
 
     if (list_is_linked(&conn->work))
         return NULL;
+    if (tcp->active == &tcp_resting && wheel_is_running(&conn->flow.timer))
+        return NULL; /* it waits for memory to wake */
     run = plan_now(stack, conn, now);
     if (run.kind != TCP_RUN_NONE)
         return "a connection that could send is on no list";
