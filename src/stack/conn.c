@@ -17,21 +17,25 @@
 #include <assert.h>
 #include <stack/stack.h>
 
+static bool enter_table(struct weir_stack *stack, struct conn *conn, struct flow *former)
+{
+    if (!former)
+        return flow_add(stack, &conn->flow, FLOW_CONN);
+    flow_replace(stack, former, &conn->flow, FLOW_CONN);
+    return true;
+}
+
 struct conn *conn_create(struct weir_stack *stack, const struct flow_key *key,
-                         struct socket *socket)
+                         struct socket *socket, struct flow *former)
 {
     struct conn *conn = pool_get(&stack->conns);
 
     if (!conn)
         return NULL;
     conn->flow.key = *key;
-    if (!flow_add(stack, &conn->flow, FLOW_CONN)) {
-        pool_put(&stack->conns, conn);
-        return NULL;
-    }
     tcp_init(&conn->tcp, &stack->tcp_context, socket_settings(stack, socket));
-    if (!tcp_wake(&conn->tcp)) {
-        flow_remove(stack, &conn->flow);
+    if (!tcp_wake(&conn->tcp) || !enter_table(stack, conn, former)) {
+        tcp_done(&conn->tcp);
         pool_put(&stack->conns, conn);
         return NULL;
     }
@@ -49,14 +53,20 @@ static bool is_in_table(const struct conn *conn)
     return conn->flow.timer.owner == FLOW_CONN;
 }
 
+/* It has left the table. */
+static void left_table(struct weir_stack *stack, struct conn *conn)
+{
+    list_remove(&conn->work);
+    conn->flow.timer.owner = FLOW_ENDED;
+    stack->conn_count--;
+}
+
 static void leave_table(struct weir_stack *stack, struct conn *conn)
 {
     if (!is_in_table(conn))
         return;
-    list_remove(&conn->work);
     flow_remove(stack, &conn->flow);
-    conn->flow.timer.owner = FLOW_ENDED;
-    stack->conn_count--;
+    left_table(stack, conn);
 }
 
 void conn_free(struct weir_stack *stack, struct conn *conn)
@@ -102,16 +112,11 @@ static bool become_time_wait(struct weir_stack *stack, struct conn *conn, struct
 
     if (!record)
         return false;
-    record->flow.key = conn->flow.key;
     record->is_reusable = conn->socket->is_reusable;
     tcp_timewait_start(&record->record, &conn->tcp, stack->now);
+    flow_replace(stack, &conn->flow, &record->flow, FLOW_TIME_WAIT);
+    left_table(stack, conn);
     conn_free(stack, conn);
-    if (!flow_add(stack, &record->flow, FLOW_TIME_WAIT)) {
-        pool_put(&stack->time_waits, record);
-        if (holder)
-            socket_ended(stack, holder);
-        return true;
-    }
     record->socket = holder;
     if (holder)
         holder->time_wait = record;
@@ -185,6 +190,20 @@ struct net_out conn_net_out(const struct weir_tcp_settings *settings, enum weir_
 void conn_reply(struct weir_stack *stack, const struct flow_key *key, const struct tcp_reply *reply,
                 const struct weir_tcp_settings *settings)
 {
+    struct net_path path;
+
+    if (!reply->flags)
+        return;
+    if (net_path_find(stack->net, &key->local, &key->remote, &path) < 0)
+        count_drop(stack, WEIR_DROP_NO_ROUTE);
+    else
+        conn_reply_by(stack, &path, key, reply, settings);
+}
+
+void conn_reply_by(struct weir_stack *stack, const struct net_path *path,
+                   const struct flow_key *key, const struct tcp_reply *reply,
+                   const struct weir_tcp_settings *settings)
+{
     struct net_out out = conn_net_out(settings, reply->why);
     struct tcp_ports ports = {
         .local = key->lport,
@@ -192,21 +211,13 @@ void conn_reply(struct weir_stack *stack, const struct flow_key *key, const stru
         .pseudo_sum = net_pseudo_sum(&key->local, &key->remote, IP_PROTOCOL_TCP),
     };
     struct net_frame frame;
-    struct net_path path;
-    int error;
+    int error = net_begin(stack->net, path, &out, TCP_HEADER + 4, stack->now, &frame);
 
-    if (!reply->flags)
-        return;
-    if (net_path_find(stack->net, &key->local, &key->remote, &path) < 0) {
-        count_drop(stack, WEIR_DROP_NO_ROUTE);
-        return;
-    }
-    error = net_begin(stack->net, &path, &out, TCP_HEADER + 4, stack->now, &frame);
     if (error < 0) {
         count_drop(stack, error == WEIR_ENETDOWN ? WEIR_DROP_IFACE_DOWN : WEIR_DROP_LINK_FULL);
         return;
     }
-    net_commit(stack->net, &path, &frame, tcp_emit_reply(reply, &ports, frame.payload), stack->now);
+    net_commit(stack->net, path, &frame, tcp_emit_reply(reply, &ports, frame.payload), stack->now);
     stack->counters.counter[WEIR_COUNT_SEGMENTS_OUT]++;
     if (reply->flags & TCP_RST)
         stack->counters.counter[WEIR_COUNT_RSTS_OUT]++;

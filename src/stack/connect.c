@@ -39,8 +39,8 @@ static int name_connection(struct weir_stack *stack, const struct socket *socket
     key->remote = remote->addr;
     key->rport = remote->port;
     key->lport = socket->binding->local.port;
-    if (!key->lport && !flow_choose_port(stack, key))
-        return WEIR_EADDRNOTAVAIL;
+    if (!key->lport)
+        return flow_choose_port(stack, key) ? 0 : WEIR_EADDRNOTAVAIL;
     return flow_find(stack, key) ? WEIR_EADDRNOTAVAIL : 0;
 }
 
@@ -139,7 +139,7 @@ static int open_stream(struct weir_stack *stack, struct socket *socket,
 
     if (error < 0)
         return error;
-    conn = conn_create(stack, &key, socket);
+    conn = conn_create(stack, &key, socket, NULL);
     if (!conn)
         return WEIR_ENOMEM;
     socket->keeps_port = socket->binding->local.port != 0;

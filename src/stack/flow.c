@@ -3,9 +3,11 @@
 /* The one flow table: connections, half-open records and TIME-WAIT records by their four-tuple.
  *
  * The key is hashed with SipHash under a secret of the stack, so that nobody outside can choose
- * tuples that meet in one bucket. A packet belongs to the flow with exactly its addresses and ports,
+ * tuples that meet in one bucket. Of two IPv4 addresses only the bytes that vary are hashed. A packet belongs to the flow with exactly its addresses and ports,
  * and to a listener only if there is none (RFC 9293 3.10.7). Successive segments mostly belong to the
- * same flow: a cache of one saves them the hash.
+ * same flow, and the first ones of a flow that is new follow at once: a cache of one saves them the
+ * hash. What becomes of a flow (a connection of a half-open record, a record in TIME-WAIT of a
+ * connection) takes its place in the table; that needs no hash and no memory.
  *
  * ISNs and ephemeral ports hang on the tuple too, each under a secret of its own: RFC 6528 for ISNs;
  * RFC 6056 algorithm 3 for ports (a hash of the tuple plus a counter), so that ports to one peer climb
@@ -16,7 +18,7 @@
 #include <stack/stack.h>
 #include <string.h>
 
-enum { PACKED = 36 };
+enum { PACKED = 36, PACKED4 = 12 };
 
 static void pack(const struct flow_key *key, uint8_t bytes[PACKED])
 {
@@ -30,6 +32,13 @@ uint64_t flow_hash(const struct weir_stack *stack, const struct flow_key *key)
 {
     uint8_t bytes[PACKED];
 
+    if (weir_addr_is4(&key->local) && weir_addr_is4(&key->remote)) {
+        memcpy(bytes, key->local.bytes + 12, 4);
+        memcpy(bytes + 4, key->remote.bytes + 12, 4);
+        memcpy(bytes + 8, &key->lport, 2);
+        memcpy(bytes + 10, &key->rport, 2);
+        return siphash(&stack->flow_key, bytes, PACKED4);
+    }
     pack(key, bytes);
     return siphash(&stack->flow_key, bytes, sizeof(bytes));
 }
@@ -73,7 +82,21 @@ struct flow *flow_find(struct weir_stack *stack, const struct flow_key *key)
 bool flow_add(struct weir_stack *stack, struct flow *flow, enum flow_kind kind)
 {
     wheel_timer_init(&flow->timer, (uint16_t)kind);
-    return table_add(&stack->flows, &flow->node, flow_hash(stack, &flow->key));
+    if (!table_add(&stack->flows, &flow->node, flow_hash(stack, &flow->key)))
+        return false;
+    stack->last_flow = flow;
+    return true;
+}
+
+void flow_replace(struct weir_stack *stack, struct flow *flow, struct flow *next,
+                  enum flow_kind kind)
+{
+    wheel_stop(stack->wheel, &flow->timer);
+    next->key = flow->key;
+    next->pseudo_sum = flow->pseudo_sum;
+    wheel_timer_init(&next->timer, (uint16_t)kind);
+    table_replace(&stack->flows, &flow->node, &next->node);
+    stack->last_flow = next;
 }
 
 void flow_remove(struct weir_stack *stack, struct flow *flow)

@@ -35,12 +35,18 @@ struct socket *listener_find(const struct weir_stack *stack, const struct weir_a
     return any;
 }
 
-void half_open_free(struct weir_stack *stack, struct half_open *half)
+/* The record, which is in no table. */
+static void record_free(struct weir_stack *stack, struct half_open *half)
 {
-    flow_remove(stack, &half->flow);
     list_remove(&half->age);
     stack->half_open_count--;
     pool_put(&stack->half_opens, half);
+}
+
+void half_open_free(struct weir_stack *stack, struct half_open *half)
+{
+    flow_remove(stack, &half->flow);
+    record_free(stack, half);
 }
 
 static struct half_open *half_open_create(struct weir_stack *stack, struct socket *listener,
@@ -67,20 +73,20 @@ static struct half_open *half_open_create(struct weir_stack *stack, struct socke
     return half;
 }
 
-/* The largest segment on the way back to the peer; the smallest legal one if there is none. */
-static uint32_t path_mms(const struct weir_stack *stack, const struct flow_key *key)
+/* The way back to the peer. If there is none: a hop that is not valid, and takes the smallest legal
+ * segment. */
+static struct net_path path_back(const struct weir_stack *stack, const struct flow_key *key)
 {
-    struct net_path path;
+    struct net_path path = {.hop = {.mtu = 576}};
 
-    if (net_path_find(stack->net, &key->local, &key->remote, &path) < 0)
-        return 576 - 20;
-    return net_hop_mms(&path.hop);
+    net_path_find(stack->net, &key->local, &key->remote, &path);
+    return path;
 }
 
-static void fill_record(struct weir_stack *stack, struct half_open *half, weir_seq iss_floor)
+static void fill_record(struct weir_stack *stack, struct half_open *half, uint32_t mms,
+                        weir_seq iss_floor)
 {
     const struct weir_tcp_settings *settings = socket_settings(stack, half->listener);
-    uint32_t mms = path_mms(stack, &half->flow.key);
     uint32_t mss = min_u32(mms - TCP_HEADER, 65535);
     weir_seq iss = flow_isn(stack, &half->flow.key);
 
@@ -104,6 +110,7 @@ enum weir_drop listener_input(struct weir_stack *stack, struct socket *listener,
 {
     const struct weir_tcp_settings *settings = socket_settings(stack, listener);
     struct tcp_halfopen record;
+    struct net_path path;
     struct half_open *half;
     struct tcp_reply reply;
     enum weir_drop drop;
@@ -120,10 +127,14 @@ enum weir_drop listener_input(struct weir_stack *stack, struct socket *listener,
     if (!half)
         return WEIR_DROP_NO_MEMORY;
     half->record = record;
-    fill_record(stack, half, iss_floor);
+    path = path_back(stack, key);
+    fill_record(stack, half, net_hop_mms(&path.hop), iss_floor);
     tcp_halfopen_start(&half->record, settings, stack->now, &reply);
     wheel_start(stack->wheel, &half->flow.timer, half->record.deadline);
-    conn_reply(stack, key, &reply, settings);
+    if (path.hop.generation)
+        conn_reply_by(stack, &path, key, &reply, settings);
+    else
+        count_drop(stack, WEIR_DROP_NO_ROUTE);
     return WEIR_DROP_NONE;
 }
 
@@ -134,6 +145,7 @@ static enum weir_drop inflate(struct weir_stack *stack, struct half_open *half,
     struct socket *listener = half->listener;
     const struct flow_key key = half->flow.key;
     const struct tcp_halfopen record = half->record;
+    const struct net_path path = path_back(stack, &key);
     struct socket *socket;
     struct conn *conn;
     int error;
@@ -144,12 +156,13 @@ static enum weir_drop inflate(struct weir_stack *stack, struct half_open *half,
     if (!socket)
         return WEIR_DROP_NO_MEMORY;
     settings_share(listener, socket);
-    half_open_free(stack, half);
-    conn = conn_create(stack, &key, socket);
+    conn = conn_create(stack, &key, socket, &half->flow);
     if (!conn) {
         socket_free(stack, socket);
         return WEIR_DROP_NO_MEMORY;
     }
+    record_free(stack, half);
+    conn->hop = path.hop;
     socket->linger = listener->linger;
     socket->no_notices = listener->no_notices;
     socket->is_corked = conn->tcp.is_corked = listener->is_corked;
@@ -160,7 +173,7 @@ static enum weir_drop inflate(struct weir_stack *stack, struct half_open *half,
     list_add_tail(&listener->binding->queue, &socket->queue);
     listener->binding->queued++;
     stack->counters.counter[WEIR_COUNT_PASSIVE_OPENS]++;
-    tcp_inflate(&conn->tcp, &record, path_mms(stack, &key), stack->now);
+    tcp_inflate(&conn->tcp, &record, net_hop_mms(&path.hop), stack->now);
     socket_raise(stack, listener, WEIR_ACCEPT | WEIR_IN);
     return input_connection(stack, conn, segment);
 }

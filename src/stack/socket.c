@@ -56,9 +56,10 @@ struct socket *socket_create(struct weir_stack *stack, enum weir_socket_kind kin
         stack->lowest_free++;
     if (stack->lowest_free == stack->socket_slots && !grow_table(stack))
         return NULL;
-    socket = alloc_get_zeroed(&stack->alloc, sizeof(*socket));
+    socket = pool_get(&stack->all_sockets);
     if (!socket)
         return NULL;
+    *socket = (struct socket){0};
     socket->number = (int32_t)stack->lowest_free;
     socket->kind = (uint8_t)kind;
     socket->linger = -1;
@@ -71,10 +72,11 @@ struct socket *socket_create(struct weir_stack *stack, enum weir_socket_kind kin
 
 bool binding_create(struct weir_stack *stack, struct socket *socket)
 {
-    struct binding *binding = alloc_get_zeroed(&stack->alloc, sizeof(*binding));
+    struct binding *binding = pool_get(&stack->bindings);
 
     if (!binding)
         return false;
+    *binding = (struct binding){0};
     binding->socket = socket;
     binding->local.addr = weir_addr_any4();
     list_init(&binding->queue);
@@ -103,7 +105,7 @@ void binding_free(struct weir_stack *stack, struct socket *socket)
     while ((node = list_pop(&binding->queue)))
         LIST_ENTRY(node, struct socket, queue)->listener = NULL;
     dgram_done(&binding->datagrams, &stack->alloc);
-    alloc_put(&stack->alloc, binding, sizeof(*binding));
+    pool_put(&stack->bindings, binding);
     socket->binding = NULL;
 }
 
@@ -120,7 +122,7 @@ void socket_free(struct weir_stack *stack, struct socket *socket)
     stack->sockets[socket->number] = NULL;
     stack->lowest_free = min_u32(stack->lowest_free, (uint32_t)socket->number);
     stack->socket_count--;
-    alloc_put(&stack->alloc, socket, sizeof(*socket));
+    pool_put(&stack->all_sockets, socket);
 }
 
 void socket_raise(struct weir_stack *stack, struct socket *socket, uint32_t events)

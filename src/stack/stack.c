@@ -71,6 +71,8 @@ static void init_parts(struct weir_stack *stack)
     stack->next_echo_id = (uint16_t)random_u32(&stack->random);
     ring_pool_init(&stack->rings, alloc);
     pool_init(&stack->conns, alloc, sizeof(struct conn), POOL_KEEP);
+    pool_init(&stack->all_sockets, alloc, sizeof(struct socket), POOL_KEEP);
+    pool_init(&stack->bindings, alloc, sizeof(struct binding), POOL_KEEP);
     pool_init(&stack->actives, alloc, sizeof(struct tcp_active), POOL_KEEP);
     pool_init(&stack->half_opens, alloc, sizeof(struct half_open), POOL_KEEP);
     pool_init(&stack->time_waits, alloc, sizeof(struct time_wait), POOL_KEEP);
@@ -192,6 +194,8 @@ void weir_stack_destroy(struct weir_stack *stack)
     table_done(&stack->ports);
     table_done(&stack->udp_ports);
     pool_done(&stack->conns);
+    pool_done(&stack->all_sockets);
+    pool_done(&stack->bindings);
     pool_done(&stack->actives);
     pool_done(&stack->half_opens);
     pool_done(&stack->time_waits);

@@ -144,6 +144,7 @@ struct weir_stack {
     struct ring_pool rings;
     struct pool conns, half_opens, time_waits;
     struct pool actives; /* what only busy connections have */
+    struct pool all_sockets, bindings;
     struct random random;
     struct siphash_key flow_key, isn_key, port_key;
     struct net *net;
@@ -181,13 +182,18 @@ struct flow *flow_recall(const struct weir_stack *stack, const struct net_packet
                          const struct tcp_header *header);
 bool flow_add(struct weir_stack *stack, struct flow *flow, enum flow_kind kind);
 void flow_remove(struct weir_stack *stack, struct flow *flow);
+/* `next`, a fresh one of this kind, takes the place and the key of `flow`, which is in no table then. */
+void flow_replace(struct weir_stack *stack, struct flow *flow, struct flow *next,
+                  enum flow_kind kind);
 weir_seq flow_isn(const struct weir_stack *stack, const struct flow_key *key);
 /* RFC 6056: a local port that makes `key` unique; 0: none is left. */
 uint16_t flow_choose_port(struct weir_stack *stack, struct flow_key *key);
 
 /* conn.c */
+/* A connection in CLOSED, awake, in the place of the half-open record `former`, whose key it has, or a
+ * new one (NULL). NULL: no memory, and nothing has changed. */
 struct conn *conn_create(struct weir_stack *stack, const struct flow_key *key,
-                         struct socket *socket);
+                         struct socket *socket, struct flow *former);
 /* Puts it on the dirty list: poll will ask for its plan. */
 void conn_mark(struct weir_stack *stack, struct conn *conn);
 /* After anything was done to the connection: passes events on, and takes it apart if it has ended and
@@ -202,6 +208,10 @@ void time_wait_free(struct weir_stack *stack, struct time_wait *record);
 /* Sends a segment that no connection remembers. */
 void conn_reply(struct weir_stack *stack, const struct flow_key *key, const struct tcp_reply *reply,
                 const struct weir_tcp_settings *settings);
+/* The same when the path is known. */
+void conn_reply_by(struct weir_stack *stack, const struct net_path *path,
+                   const struct flow_key *key, const struct tcp_reply *reply,
+                   const struct weir_tcp_settings *settings);
 void conn_ports(const struct conn *conn, struct tcp_ports *ports);
 struct net_out conn_net_out(const struct weir_tcp_settings *settings, enum weir_why why);
 

@@ -127,7 +127,8 @@ bool table_add(struct table *table, struct table_node *node, uint64_t hash)
     return true;
 }
 
-void table_remove(struct table *table, struct table_node *node)
+/* What points at the node. */
+static struct table_node **link_to(const struct table *table, const struct table_node *node)
 {
     struct table_node **link = bucket_of(table, node->hash);
 
@@ -135,7 +136,19 @@ void table_remove(struct table *table, struct table_node *node)
         assert(*link);
         link = &(*link)->next;
     }
-    *link = node->next;
+    return link;
+}
+
+void table_replace(struct table *table, struct table_node *node, struct table_node *other)
+{
+    *link_to(table, node) = other;
+    *other = *node;
+    node->next = NULL;
+}
+
+void table_remove(struct table *table, struct table_node *node)
+{
+    *link_to(table, node) = node->next;
     node->next = NULL;
     table->count--;
     if (table->count == 0 && table->bucket_count > BUCKETS_KEPT)

@@ -32,6 +32,9 @@ void table_done(struct table *table); /* the entries are the owner's */
 bool table_add(struct table *table, struct table_node *node, uint64_t hash);
 void table_remove(struct table *table, struct table_node *node);
 
+/* `other`, which is in no table, takes the place and the hash of `node`. Cannot fail. */
+void table_replace(struct table *table, struct table_node *node, struct table_node *other);
+
 /* First node with this hash, and the next with the same hash after `node`; NULL: no more. */
 struct table_node *table_find(const struct table *table, uint64_t hash);
 struct table_node *table_find_next(const struct table_node *node);

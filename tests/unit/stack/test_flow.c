@@ -119,6 +119,32 @@ static void the_cache_is_never_stale(void **state)
     weir_stack_destroy(stack);
 }
 
+/* What takes the place of a flow is found under its key; its timer is a new one. */
+static void one_takes_the_place_of_another(void **state)
+{
+    struct weir_stack *stack = create();
+    struct flow first = {.key = key_of(1), .pseudo_sum = 77}, other = {.key = key_of(2)};
+    struct flow next;
+
+    (void)state;
+    memset(&next, 0x5a, sizeof(next));
+    assert_true(flow_add(stack, &first, FLOW_HALF_OPEN));
+    assert_true(flow_add(stack, &other, FLOW_CONN));
+    wheel_start(stack->wheel, &first.timer, 5 * WEIR_SECOND);
+    flow_replace(stack, &first, &next, FLOW_CONN);
+    assert_ptr_equal(flow_find(stack, &first.key), &next);
+    assert_ptr_equal(flow_find(stack, &other.key), &other);
+    assert_int_equal(next.timer.owner, FLOW_CONN);
+    assert_int_equal(next.pseudo_sum, 77);
+    assert_false(wheel_is_running(&first.timer));
+    assert_false(wheel_is_running(&next.timer));
+    assert_int_equal(stack->flows.count, 2);
+    flow_remove(stack, &next);
+    flow_remove(stack, &other);
+    assert_null(flow_find(stack, &first.key));
+    weir_stack_destroy(stack);
+}
+
 /* Every field of the tuple counts. */
 static void neighbours_of_a_tuple_are_others(void **state)
 {
@@ -251,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_agrees_with_an_array),
         cmocka_unit_test(the_cache_is_never_stale),
+        cmocka_unit_test(one_takes_the_place_of_another),
         cmocka_unit_test(neighbours_of_a_tuple_are_others),
         cmocka_unit_test(ports_never_collide_and_run_out),
         cmocka_unit_test(ports_climb_from_hidden_places),

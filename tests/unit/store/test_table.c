@@ -93,6 +93,22 @@ static void toggle(struct model *m, struct entry *entry)
     }
 }
 
+/* An entry that is not in takes the place of one that is. */
+static void swap(struct model *m, struct entry *in, struct entry *out)
+{
+    uint64_t hash = out->hash;
+
+    if (!in->is_in || out->is_in)
+        return;
+    table_replace(&m->table, &in->node, &out->node);
+    out->hash = in->hash;
+    in->hash = hash;
+    in->is_in = false;
+    out->is_in = true;
+    assert_true(can_find(m, out));
+    assert_false(can_find(m, in));
+}
+
 static void run(uint64_t seed, uint64_t hash_mask, bool is_memory_short)
 {
     struct model *m = model_create(seed, hash_mask);
@@ -111,6 +127,7 @@ static void run(uint64_t seed, uint64_t hash_mask, bool is_memory_short)
         assert_int_equal(can_find(m, entry), entry->is_in);
         entry = &m->entries[random_below(&m->random, ENTRIES)];
         assert_int_equal(can_find(m, entry), entry->is_in);
+        swap(m, entry, &m->entries[random_below(&m->random, ENTRIES)]);
         if (n % 97 == 0)
             visit_all(m);
     }
