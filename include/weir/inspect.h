@@ -202,6 +202,9 @@ struct weir_budget_row {
 
 void weir_inspect_budget(const struct weir_stack *stack, struct weir_budget_row *row);
 
+/* used ≤ budget, without counting what the rest of the row needs. O(1). */
+bool weir_inspect_is_within_budget(const struct weir_stack *stack);
+
 /* Checks what must always hold inside the stack (every connection has a timer, an event or a place
  * on a list; windows, budgets, lists agree). Returns NULL, or what is broken. For tests and the
  * simulator; walks everything. */

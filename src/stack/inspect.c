@@ -223,6 +223,11 @@ void weir_inspect_budget(const struct weir_stack *stack, struct weir_budget_row 
     row->fragments = net_fragments_held(stack->net);
 }
 
+bool weir_inspect_is_within_budget(const struct weir_stack *stack)
+{
+    return stack->alloc.used <= stack->alloc.budget;
+}
+
 /* ---- What must always hold --------------------------------------------------------------------------------- */
 
 static const char *check_sequence(const struct tcp_conn *tcp)
@@ -287,7 +292,7 @@ const char *weir_inspect_check(const struct weir_stack *stack, weir_time now)
     struct table_node *node;
     uint32_t counts[3] = {0};
 
-    if (stack->alloc.used > stack->alloc.budget)
+    if (!weir_inspect_is_within_budget(stack))
         return "the memory budget is exceeded";
     while ((node = table_next(&stack->flows, &cursor))) {
         struct flow *flow = LIST_ENTRY(node, struct flow, node);
