@@ -326,7 +326,7 @@ static void trim(const struct tcp_conn *conn, struct tcp_segment *segment)
         segment->seq += cut;
     }
     if (conn->has_fin)
-        edge = seq_min(edge, conn->rcv_fin);
+        edge = seq_min(edge, conn->active->rcv_fin);
     end = segment->seq + segment->length;
     if (seq_gt(end, edge)) {
         segment->length -= min_u32(end - edge, segment->length);

@@ -301,12 +301,12 @@ void tcp_recv_fin(struct tcp_conn *conn, const struct tcp_segment *segment, weir
         if (conn->active->ooo.count && seq_lt(fin, ranges_last_end(&conn->active->ooo)))
             return;
         conn->has_fin = true;
-        conn->rcv_fin = fin;
+        conn->active->rcv_fin = fin;
     }
     /* Behind a gap it is answered each time, as text is. */
     if ((segment->flags & TCP_FIN) && fin != conn->rcv_nxt && !segment->length)
         tcp_owe_ack(conn, WEIR_WHY_DUPLICATE_ACK);
-    if (conn->has_fin && conn->rcv_nxt == conn->rcv_fin)
+    if (conn->has_fin && conn->rcv_nxt == conn->active->rcv_fin)
         take_fin(conn, segment, now);
 }
 

@@ -56,6 +56,7 @@ bool tcp_wake_up(struct tcp_conn *conn)
     *active = tcp_resting;
     active->rtx_nxt = conn->snd_una;
     active->snd_small = conn->snd_una;
+    active->rcv_fin = conn->rcv_nxt - 1; /* if it came, it is the last that did */
     conn->active = active;
     return true;
 }
@@ -68,6 +69,8 @@ static bool is_quiet(const struct tcp_conn *conn, weir_time now)
         return false;
     if (conn->state == WEIR_STATE_CLOSED)
         return true;
+    if (conn->has_fin && !conn->fin_received) /* it is behind a gap */
+        return false;
     return conn->snd_una == conn->snd_nxt && !tcp_send_queued(conn) && !active->ooo.count &&
            !active->acks_owed && conn->phase == TCP_OPEN && conn->business == TCP_IDLE &&
            (!active->challenges || now - active->challenge_from >= WEIR_SECOND);

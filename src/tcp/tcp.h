@@ -133,6 +133,7 @@ struct tcp_active {
     uint16_t acks_owed;                /* pure ACKs to send at once, beyond ack_now */
     uint16_t dup_acks;                 /* duplicate ACKs in a row */
     weir_seq snd_up;                   /* with is_urgent_out */
+    weir_seq rcv_fin;                  /* with has_fin: sequence number of the peer's FIN */
     weir_seq snd_small;                /* end of the last small segment sent (Minshall) */
     weir_seq rtx_nxt;                  /* in LOSS: next to be sent again */
     weir_time business_from;           /* since when it is busy so */
@@ -156,7 +157,6 @@ struct tcp_conn {
                              known RCV.NXT is 0, and this the window of our SYN */
     weir_seq rcv_acked;   /* rcv_nxt as of the last ACK sent */
     weir_seq rcv_read;    /* first byte the application has not taken */
-    weir_seq rcv_fin;     /* with has_fin: sequence number of the peer's FIN */
 
     uint8_t state;   /* enum weir_tcp_state */
     uint8_t phase;   /* enum tcp_phase */
