@@ -272,11 +272,16 @@ static void test_inherited(void **state)
 {
     struct sockaddr_in addr = world_addr(1, 80);
     int listener = (int)linux_socket(world.sides[1], AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    struct linger linger = {.l_onoff = 1, .l_linger = 5}, got = {0};
+    socklen_t length = sizeof(got);
     long child;
 
     (void)state;
     world_set(&world, 1, listener, SOL_SOCKET, SO_RCVBUF, 7000);
     world_set(&world, 1, listener, IPPROTO_TCP, TCP_MAXSEG, 1000);
+    world_set(&world, 1, listener, SOL_SOCKET, SO_MARK, 77);
+    world_set(&world, 1, listener, IPPROTO_TCP, TCP_LINGER2, -1);
+    linux_setsockopt(world.sides[1], listener, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
     linux_bind(world.sides[1], listener, (struct sockaddr *)&addr, sizeof(addr));
     linux_listen(world.sides[1], listener, 1);
     world_connect(&world, 0, tcp, 80);
@@ -284,6 +289,12 @@ static void test_inherited(void **state)
     child = world_accept(&world, 1, listener);
     assert_true(child >= 0);
     assert_int_equal(world_get(&world, 1, (int)child, SOL_SOCKET, SO_RCVBUF), 14000);
+    assert_int_equal(world_get(&world, 1, (int)child, SOL_SOCKET, SO_MARK), 77);
+    assert_int_equal(world_get(&world, 1, (int)child, IPPROTO_TCP, TCP_LINGER2), -1);
+    assert_int_equal(
+        linux_getsockopt(world.sides[1], (int)child, SOL_SOCKET, SO_LINGER, &got, &length), 0);
+    assert_int_equal(got.l_onoff, 1);
+    assert_int_equal(got.l_linger, 5);
     assert_int_equal(world_get(&world, 0, tcp, IPPROTO_TCP, TCP_MAXSEG), 1000);
     assert_int_equal(world_set(&world, 0, tcp, IPPROTO_TCP, TCP_MAXSEG, 500), 0); /* too late */
     assert_int_equal(world_get(&world, 0, tcp, IPPROTO_TCP, TCP_MAXSEG), 1000);

@@ -116,6 +116,33 @@ static void test_writing_waits(void **state)
     assert_int_equal(total, 60000);
 }
 
+/* A message of several parts goes on where it was, in whatever part that is. */
+static void test_writing_parts_waits(void **state)
+{
+    static uint8_t bytes[20000], got[20000];
+    struct iovec parts[] = {{bytes, 3000}, {NULL, 0}, {bytes + 3000, 9000}, {bytes + 12000, 8000}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 4};
+    struct linux_wait wait = {0};
+    size_t total = 0;
+    long sent = LINUX_WAIT, part;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(i * 7 + (i >> 8));
+    assert_int_equal(world_set(&world, 0, fds[0], SOL_SOCKET, SO_SNDBUF, 5000), 0);
+    linux_fcntl(world.sides[0], fds[0], F_SETFL, 0);
+    for (int i = 0; i < 100 && sent == LINUX_WAIT; i++) {
+        sent = linux_sendmsg(world.sides[0], fds[0], &message, 0, &wait);
+        world_settle(&world);
+        while (total < sizeof(got) &&
+               (part = world_recv(&world, 1, fds[1], got + total, sizeof(got) - total, 0)) > 0)
+            total += (size_t)part;
+    }
+    assert_int_equal(sent, sizeof(bytes));
+    assert_int_equal(total, sizeof(bytes));
+    assert_memory_equal(got, bytes, sizeof(bytes));
+}
+
 static void test_reading_waits(void **state)
 {
     struct linux_wait wait = {0};
@@ -318,6 +345,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_memory_is_efault, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_many_parts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_writing_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_writing_parts_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reading_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_waitall, setup, teardown),
         cmocka_unit_test_setup_teardown(test_inq, setup, teardown),

@@ -208,6 +208,24 @@ static void test_retransmission_is_repacked(void **state)
     talk_destroy(t);
 }
 
+/* The number of our FIN is acknowledged as one, and is no byte. */
+static void test_acked_fin_is_no_byte(void **state)
+{
+    struct talk *t = talk_create(NULL);
+    int s = talk_establish_passive(t);
+
+    (void)state;
+    talk_write(t, s, 100);
+    talk_shutdown(t, s);
+    talk_out(t, "P. 1:101(100) ack 1");
+    talk_out(t, "F. 101:101(0) ack 1");
+    talk_in(t, ". 1:1(0) ack 102");
+    talk_expect_state(t, s, FIN_WAIT_2);
+    assert_int_equal(talk_info(t, s).bytes_acked, 100);
+    assert_int_equal(talk_info(t, s).send_queued, 0);
+    talk_destroy(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_acks_are_not_acknowledged),
         cmocka_unit_test(test_ack_inside_a_segment),
         cmocka_unit_test(test_retransmission_is_repacked),
+        cmocka_unit_test(test_acked_fin_is_no_byte),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

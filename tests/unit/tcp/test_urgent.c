@@ -4,6 +4,8 @@
 
 #include "setup.h"
 
+#include <stack/stack.h>
+
 /* RFC 9293 3.8.5 [MUST-30, MUST-62]: the pointer names the byte behind the last urgent one. */
 static void test_send(void **state)
 {
@@ -17,6 +19,22 @@ static void test_send(void **state)
     talk_write(t, s, 10);
     talk_out(t, "P. 2:12(10) ack 1"); /* over */
     talk_in(t, ". 1:1(0) ack 12");
+    talk_destroy(t);
+}
+
+/* Once acknowledged the mark is forgotten; else it would be ahead again 2 GiB later. */
+static void test_sent_mark_is_forgotten(void **state)
+{
+    struct talk *t = talk_create(NULL);
+    int s = talk_establish_passive(t);
+
+    (void)state;
+    talk_write_flags(t, s, 1, WEIR_MSG_OOB);
+    talk_out(t, "UP. 1:2(1) ack 1 urg 1");
+    talk_in(t, ". 1:1(0) ack 2");
+    t->stack->sockets[s]->conn->tcp.snd_up -= 0x80000001u; /* as it is after so many bytes */
+    talk_write(t, s, 10);
+    talk_out(t, "P. 2:12(10) ack 1 urg 0");
     talk_destroy(t);
 }
 
@@ -168,10 +186,11 @@ static void test_on_syn(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_send),          cmocka_unit_test(test_send_long),
-        cmocka_unit_test(test_send_far),      cmocka_unit_test(test_retransmitted),
-        cmocka_unit_test(test_receive),       cmocka_unit_test(test_receive_long),
-        cmocka_unit_test(test_wild_pointers), cmocka_unit_test(test_on_syn),
+        cmocka_unit_test(test_send),          cmocka_unit_test(test_sent_mark_is_forgotten),
+        cmocka_unit_test(test_send_long),     cmocka_unit_test(test_send_far),
+        cmocka_unit_test(test_retransmitted), cmocka_unit_test(test_receive),
+        cmocka_unit_test(test_receive_long),  cmocka_unit_test(test_wild_pointers),
+        cmocka_unit_test(test_on_syn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
