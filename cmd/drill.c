@@ -76,8 +76,7 @@ static bool is_script(const char *name)
     return length > 4 && !strcmp(name + length - 4, ".pkt");
 }
 
-static void add_path(struct job *job, const char *path, unsigned depth);
-
+/* Links to folders are not followed: they may lead back. */
 static void add_folder(struct job *job, const char *path, unsigned depth)
 {
     struct dirent **entries;
@@ -94,10 +93,10 @@ static void add_folder(struct job *job, const char *path, unsigned depth)
 
         if (entries[i]->d_name[0] != '.' &&
             asprintf(&child, "%s/%s", path, entries[i]->d_name) > 0) {
-            bool is_folder = !lstat(child, &status) && S_ISDIR(status.st_mode);
-
-            if (is_folder || is_script(child))
-                add_path(job, child, depth + 1);
+            if (!lstat(child, &status) && S_ISDIR(status.st_mode))
+                add_folder(job, child, depth + 1);
+            else if (is_script(child) && !(!stat(child, &status) && S_ISDIR(status.st_mode)))
+                add_file(job, child);
             free(child);
         }
         free(entries[i]);
@@ -106,12 +105,12 @@ static void add_folder(struct job *job, const char *path, unsigned depth)
         free(entries);
 }
 
-static void add_path(struct job *job, const char *path, unsigned depth)
+static void add_path(struct job *job, const char *path)
 {
     struct stat status;
 
     if (!stat(path, &status) && S_ISDIR(status.st_mode))
-        add_folder(job, path, depth);
+        add_folder(job, path, 0);
     else
         add_file(job, path); /* one that cannot be read is told of when its turn comes */
 }
@@ -223,7 +222,7 @@ static int parse_args(struct job *job, int argc, char **argv)
         if (taken == 0)
             return complain("wrong option ", argv[i]);
         if (argv[i][0] != '-')
-            add_path(job, argv[i], 0);
+            add_path(job, argv[i]);
         i += taken;
     }
     if (job->options.pcap && mkdir(job->options.pcap, 0777) < 0 && errno != EEXIST)

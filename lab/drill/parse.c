@@ -252,6 +252,8 @@ static void parse_define(struct lexer *lexer)
     struct token name, value;
 
     lex_raw(lexer, "=", &name);
+    if (lexer->define_count >= SCRIPT_DEFINES_MAX)
+        lex_fail(lexer, name.where, "a script has at most %u definitions", SCRIPT_DEFINES_MAX);
     expect_sign(lexer, '=', "between a name and what it means");
     lex_next(lexer, &value);
     if (lexer->failed || !defines)

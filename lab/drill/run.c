@@ -11,10 +11,16 @@
  * Everything a run holds hangs on struct run; the script, the options and the path are borrowed. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lab/drill/run.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 #include <weir/error.h>
+
+#define READ_SECONDS 10 /* a file that is no file may take so long to come */
 
 static void run_event(struct run *run, const struct event *event)
 {
@@ -169,30 +175,63 @@ void drill_text(const char *path, const char *text, size_t length,
     script_done(&script);
 }
 
-/* The whole file, at most SCRIPT_BYTES_MAX + 1 bytes of it; NULL with errno set. */
-static char *read_file(const char *path, size_t *length)
+/* Waits for bytes of what may give none, a FIFO or a terminal, up to the deadline; false: too late. */
+static bool wait_for_bytes(int fd, const struct timespec *deadline)
 {
-    FILE *file = fopen(path, "rb");
-    char *text = NULL, *grown;
-    size_t size = 0, got;
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    struct timespec now;
+    long long left;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    left = (deadline->tv_sec - now.tv_sec) * 1000ll + (deadline->tv_nsec - now.tv_nsec) / 1000000;
+    if (left > 0 && poll(&poll_fd, 1, (int)left) > 0)
+        return true;
+    errno = ETIMEDOUT;
+    return false;
+}
+
+/* All bytes of `fd`, at most SCRIPT_BYTES_MAX + 1 or so, within READ_SECONDS; NULL with errno set. */
+static char *read_bytes(int fd, size_t *length)
+{
+    struct timespec deadline;
+    size_t size = 16384;
+    char *text = malloc(size), *grown;
+    ssize_t got;
 
     *length = 0;
-    if (!file)
-        return NULL;
-    do {
-        size += size + 16384;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += READ_SECONDS;
+    while (text && wait_for_bytes(fd, &deadline)) {
+        got = read(fd, text + *length, size - *length);
+        if (got == 0 || *length > SCRIPT_BYTES_MAX)
+            return text;
+        if (got < 0 && errno != EAGAIN && errno != EINTR)
+            break;
+        *length += got > 0 ? (size_t)got : 0;
+        if (*length < size)
+            continue;
+        size *= 2;
         grown = realloc(text, size);
         if (!grown)
             break;
         text = grown;
-        got = fread(text + *length, 1, size - *length, file);
-        *length += got;
-    } while (*length == size && size <= SCRIPT_BYTES_MAX);
-    if (!grown || ferror(file)) {
-        free(text);
-        text = NULL;
     }
-    fclose(file);
+    free(text);
+    return NULL;
+}
+
+/* The whole file; NULL with errno set. Opening does not wait for whoever is to write. */
+static char *read_file(const char *path, size_t *length)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), error;
+    char *text;
+
+    if (fd < 0)
+        return NULL;
+    text = read_bytes(fd, length);
+    error = errno;
+    close(fd);
+    errno = error;
     return text;
 }
 

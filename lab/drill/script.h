@@ -10,6 +10,7 @@
 
 #define SCRIPT_BYTES_MAX ((size_t)16 << 20)
 #define SCRIPT_EVENTS_MAX 100000u
+#define SCRIPT_DEFINES_MAX 256u     /* with the command line's */
 #define SCRIPT_DEPTH_MAX 32u        /* nesting of values */
 #define SCRIPT_SECONDS_MAX 10000000 /* a time in a script */
 #define SCRIPT_ERROR_TEXT 512

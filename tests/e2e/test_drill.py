@@ -152,3 +152,67 @@ def test_the_same_packets_again():
     assert first == again
     assert "# trace " in first
     assert drill("--hash", "--seed", 9, "--profile", "default", scripts).stdout != first
+
+
+def test_links_lead_nowhere(write):
+    """Eight links back to the folder, sixteen folders deep, would be 2^48 ways."""
+    folder = write(a=GOOD)
+    for i in range(8):
+        (folder / f"back{i}.pkt").symlink_to(".")
+        (folder / f"up{i}").symlink_to("..")
+    outcome = drill(folder)
+    assert outcome.returncode == 0
+    assert outcome.stdout.splitlines()[-1] == "1 passed, 0 failed, 0 skipped"
+
+
+def test_links_to_scripts_and_to_nothing(write):
+    folder = write(a=GOOD)
+    (folder / "same.pkt").symlink_to("a.pkt")
+    assert drill(folder).stdout.splitlines()[-1] == "2 passed, 0 failed, 0 skipped"
+    (folder / "gone.pkt").symlink_to("nothing")
+    (folder / "itself.pkt").symlink_to("itself.pkt")
+    outcome = drill(folder)
+    assert outcome.returncode == 2
+    assert outcome.stdout.splitlines()[-1] == "2 passed, 2 failed, 0 skipped"
+
+
+@pytest.mark.parametrize("path, said", [
+    ("/dev/zero", "at most 16777216 bytes"), ("/dev/null", "expected an event"),
+    ("/proc/self/mem", "error"), ("/dev/full", "at most 16777216 bytes"),
+])
+def test_files_that_are_none(path, said):
+    outcome = drill(path)
+    assert outcome.returncode == 2
+    assert said in outcome.stdout
+    assert len(outcome.stdout) < 500
+
+
+def test_a_pipe(write):
+    """What the shell makes of <(…)."""
+    read_end, write_end = os.pipe()
+    os.write(write_end, GOOD.encode())
+    os.close(write_end)
+    outcome = subprocess.run([BIN / "weir", "drill", f"/dev/fd/{read_end}"], capture_output=True,
+                             text=True, timeout=30, check=False, pass_fds=[read_end])
+    os.close(read_end)
+    assert outcome.returncode == 0
+
+
+@pytest.mark.parametrize("content", [
+    bytes(range(256)) * 4000, b"\0" * 100, b"0 close(3) = 0\0\n", b"\xff\xfe0\x00", b"\x80" * 100000,
+    b"0 close(3) = -1 EBADF (x)\n" * 1000000, b"--define=A=1\n" * 300000 + GOOD.encode(),
+    b"--define=A=1\n" * 300 + GOOD.encode(), b"0 %{ " + b"[" * 1000000,
+    b"0 < S 0:0(0) win 1 <dss " + b"[" * 1000000, b"0 < udp 1 > ", b"0 < [1:2(1)] ",
+], ids=range(12))
+def test_no_scripts(tmp_path, content):
+    (tmp_path / "a.pkt").write_bytes(content)
+    outcome = drill(tmp_path)
+    assert outcome.returncode == 2
+    assert len(outcome.stdout) < 1000
+
+
+def test_a_huge_definition(write):
+    folder = write(a=GOOD.replace("close", "CALL"))
+    assert drill("-D", "CALL=close", "-D", "A=" + "x" * 100000, folder).returncode == 0
+    assert drill("-D", "CALL=" + "x" * 100000, folder).returncode == 3
+    assert drill("-D", "CALL=", folder).returncode == 3
