@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define LINE_TEXT 4000 /* bytes of one line of a script */
 #define TALK_BYTES_MAX (64u << 10)
 
 static void end_run(struct run *run, enum drill_verdict verdict, const struct event *event,
@@ -33,7 +34,7 @@ static void end_run(struct run *run, enum drill_verdict verdict, const struct ev
     vfprintf(run->report, format, args);
     fputc('\n', run->report);
     if (event && verdict == DRILL_FAILED)
-        fprintf(run->report, "    %s\n", event->source);
+        fprintf(run->report, "    %.*s\n", LINE_TEXT, event->source);
 }
 
 void run_fail(struct run *run, const struct event *event, const char *format, ...)
@@ -113,7 +114,7 @@ void report_packet(struct run *run, char direction, const struct weir_packet *pa
 void report_call(struct run *run, const char *text)
 {
     if (talk_open(run))
-        fprintf(run->talk, "  %12.6f   %s\n", seconds(run), text);
+        fprintf(run->talk, "  %12.6f   %.*s\n", seconds(run), LINE_TEXT, text);
 }
 
 /* The line of the script that holds byte `at`. */
