@@ -28,6 +28,7 @@ struct weir_tcp_settings {
     weir_time syn_r2_time;
     uint32_t syn_ack_r2_retries; /* of a half-open record, with the time of a SYN */
     uint32_t syn_linear_retries; /* so many SYNs are repeated before the timeout doubles */
+    bool syn_restarts_syn_ack;   /* a SYN that comes again is answered, and the timer starts anew */
     bool r2_from_retransmission; /* r2_time and user_timeout count from the first retransmission,
                                      not from the first transmission */
     weir_time user_timeout;      /* RFC 9293 3.10.8; 0: by R2 alone; WEIR_NEVER: never give up */
@@ -97,8 +98,10 @@ struct weir_tcp_settings {
                                   when they can be doubled */
     bool shut_keeps_data;    /* what comes after a shutdown of reading can still be read, else it is
                                   acknowledged and thrown away */
-    bool icmp_ends_opening;  /* any ICMP error ends an opening connection, else hard ones only */
-    bool ack_unsent_acks;    /* an ACK of what was never sent is answered (RFC 9293 3.10.7.4), else
+    bool listener_ends_quietly; /* a listener that is closed forgets its half-open peers, else they
+                                   get a RST */
+    bool icmp_ends_opening;     /* any ICMP error ends an opening connection, else hard ones only */
+    bool ack_unsent_acks; /* an ACK of what was never sent is answered (RFC 9293 3.10.7.4), else
                                   dropped */
     uint32_t challenge_acks_per_second; /* RFC 5961 10, per connection */
     weir_time invalid_ratelimit;        /* and so much time at least between two of them */

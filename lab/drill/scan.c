@@ -125,6 +125,24 @@ static void scan_packet(struct run *run, const struct event *event)
         scan_options(run, event);
 }
 
+/* "Fragmentation needed", and data afterwards: its sizes hang on whether the path's MTU was learnt. */
+static void scan_path_mtu(struct run *run)
+{
+    const struct event *event, *told = NULL;
+
+    for (event = run->script->events; event && !run->ended; event = event->next) {
+        const struct packet_line *line = event->packet;
+
+        if (event->kind != EVENT_PACKET)
+            continue;
+        if (line->inbound && line->kind == PACKET_ICMP && line->icmp_type == 3 &&
+            line->icmp_code == 4 && line->icmp_mtu > 0 && line->icmp_mtu < (int64_t)run->mtu)
+            told = event;
+        else if (told && !line->inbound && line->kind == PACKET_TCP && line->payload_length)
+            run_skip(run, told, "path MTU discovery");
+    }
+}
+
 static void scan_event(struct run *run, const struct event *event)
 {
     switch (event->kind) {
@@ -245,6 +263,8 @@ void scan_script(struct run *run)
         if (!take_option(run, option))
             run_fail(run, NULL, "the option --%s has a wrong value", option->name);
     scan_agreed(run);
+    if (run->profile == WEIR_PROFILE_LINUX) /* elsewhere packets may be cut on their way */
+        scan_path_mtu(run);
     for (event = run->script->events; event && !run->ended; event = event->next)
         scan_event(run, event);
     if (!run->ended)

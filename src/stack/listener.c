@@ -196,6 +196,8 @@ enum weir_drop half_open_input(struct weir_stack *stack, struct half_open *half,
         tcp_halfopen_defer(&half->record, stack->now);
     if (verdict == TCP_HALFOPEN_FREE)
         half_open_free(stack, half);
+    else if (tcp_halfopen_answered(&half->record, settings, &reply, stack->now))
+        wheel_start(stack->wheel, &half->flow.timer, half->record.deadline);
     conn_reply(stack, &key, &reply, settings);
     return drop;
 }
@@ -217,6 +219,7 @@ void half_open_expire(struct weir_stack *stack, struct half_open *half)
 
 void listener_stop(struct weir_stack *stack, struct socket *listener)
 {
+    const struct weir_tcp_settings *settings = socket_settings(stack, listener);
     struct list_node *node = stack->half_open_age.next;
     struct tcp_reply reply;
 
@@ -227,7 +230,8 @@ void listener_stop(struct weir_stack *stack, struct socket *listener)
         if (half->listener != listener)
             continue;
         tcp_halfopen_reset(&half->record, &reply);
-        conn_reply(stack, &half->flow.key, &reply, socket_settings(stack, listener));
+        if (!settings->listener_ends_quietly)
+            conn_reply(stack, &half->flow.key, &reply, settings);
         half_open_free(stack, half);
     }
     while ((node = list_pop(&listener->binding->queue))) {

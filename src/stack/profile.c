@@ -94,6 +94,7 @@ static void make_linux_timers(struct weir_tcp_settings *settings)
     settings->r2_from_retransmission = true;
     settings->syn_r2_retries = 6; /* the last SYN leaves after 63 s, and 127 s is the end */
     settings->syn_ack_r2_retries = 5;
+    settings->syn_restarts_syn_ack = true;
     settings->syn_r2_time = 0;
     settings->delayed_ack_max = 200 * WEIR_MS;
     settings->quick_acks = 16;
@@ -119,6 +120,7 @@ static void make_linux(struct weir_tcp_settings *settings)
     settings->half_window_mss = true;
     settings->keeps_segments = true;
     settings->shut_keeps_data = true;
+    settings->listener_ends_quietly = true;
     settings->probe_has_data = false;
     settings->rst_closes_time_wait = true;
     settings->rst_has_ack = true;

@@ -163,13 +163,32 @@ void tcp_halfopen_defer(struct tcp_halfopen *record, weir_time now)
     record->is_acked = true;
 }
 
+/* From now on, after as many repetitions as there were: RFC 6298 5.5. */
+static void restart(struct tcp_halfopen *record, const struct weir_tcp_settings *settings,
+                    weir_time now)
+{
+    weir_time rto = settings->rto_initial;
+    unsigned i;
+
+    for (i = 0; i < record->retries && rto < settings->rto_max; i++)
+        rto *= 2;
+    record->deadline = now + min_i64(rto, settings->rto_max);
+}
+
+bool tcp_halfopen_answered(struct tcp_halfopen *record, const struct weir_tcp_settings *settings,
+                           const struct tcp_reply *reply, weir_time now)
+{
+    if (!settings->syn_restarts_syn_ack || !(reply->flags & TCP_SYN))
+        return false;
+    restart(record, settings, now);
+    return true;
+}
+
 enum tcp_halfopen_verdict tcp_halfopen_expire(struct tcp_halfopen *record,
                                               const struct weir_tcp_settings *settings,
                                               weir_time now, struct tcp_reply *reply)
 {
     bool is_patient = record->is_acked && !record->is_defer_over;
-    weir_time rto = settings->rto_initial;
-    unsigned i;
 
     reply->flags = 0;
     if (record->retries >= settings->syn_ack_r2_retries && !is_patient &&
@@ -178,9 +197,7 @@ enum tcp_halfopen_verdict tcp_halfopen_expire(struct tcp_halfopen *record,
     if (record->retries < UINT8_MAX)
         record->retries++;
     record->refusals = 0;
-    for (i = 0; i < record->retries && rto < settings->rto_max; i++)
-        rto *= 2;
-    record->deadline = now + min_i64(rto, settings->rto_max);
+    restart(record, settings, now);
     if (now - record->started >= settings->defer_accept)
         record->is_defer_over = true;
     if (record->is_acked && !record->is_defer_over)

@@ -47,6 +47,11 @@ enum tcp_halfopen_verdict tcp_halfopen_input(struct tcp_halfopen *record,
 /* The peer's bare ACK waits in the record until data comes (settings' defer_accept). */
 void tcp_halfopen_defer(struct tcp_halfopen *record, weir_time now);
 
+/* After input: true if `reply` is the SYN-ACK again, and the deadline has moved for it (settings'
+ * syn_restarts_syn_ack). */
+bool tcp_halfopen_answered(struct tcp_halfopen *record, const struct weir_tcp_settings *settings,
+                           const struct tcp_reply *reply, weir_time now);
+
 /* At record->deadline: the SYN-ACK again, or FREE, or nothing while a bare ACK waits for data. */
 enum tcp_halfopen_verdict tcp_halfopen_expire(struct tcp_halfopen *record,
                                               const struct weir_tcp_settings *settings,

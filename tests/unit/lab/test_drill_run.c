@@ -161,6 +161,12 @@ static const struct {
     {DRILL_SKIPPED, LISTEN SCALED "+0 < . 1:1(0) ack 1 win 65535\n* > . 1:1(0) ack 1 win 3",
      "wscale"},
     {DRILL_PASSED, LISTEN SCALED "+0 < . 1:1(0) ack 1 win 65535", NULL},
+    {DRILL_SKIPPED,
+     "--profile=linux\n" OPEN "+0 < icmp unreachable frag_needed mtu 900 [1:2(1)]\n"
+     "+0 write(4, ..., 9) = 9\n+0 > P. 1:10(9) ack 1",
+     "path MTU discovery"},
+    {DRILL_PASSED, "--profile=linux\n" OPEN "+0 < icmp unreachable frag_needed mtu 900 [1:2(1)]",
+     NULL},
     {DRILL_SKIPPED, "0 close(3) = 0\n+0 > SEW 0:0(0)", "ECN"},
     {DRILL_SKIPPED, "0 close(3) = 0\n+0 > S 0:0(0) <nop,TS val 1 ecr 2,nop>", "TS"},
     {DRILL_SKIPPED, "0 socket(..., SOCK_RAW, IPPROTO_UDP) = 3", "SOCK_RAW"},

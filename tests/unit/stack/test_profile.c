@@ -49,6 +49,7 @@ static const struct row rows[] = {
     ROW(syn_r2_time,               TIME, 180 * S,  180 * S,    20 * S,     0),       /* [MUST-23] */
     ROW(syn_ack_r2_retries,        U32,  7,        7,          5,          5),
     ROW(syn_linear_retries,        U32,  0,        0,          0,          0),
+    ROW(syn_restarts_syn_ack,      FLAG, 0,        0,          0,          1),
     ROW(r2_from_retransmission,    FLAG, 0,        0,          0,          1),
     ROW(user_timeout,              TIME, 0,        0,          0,          0),
     ROW(msl,                       TIME, 30 * S,   120 * S,    5 * S,      30 * S),  /* [MUST-13] */
@@ -95,6 +96,7 @@ static const struct row rows[] = {
     ROW(half_window_mss,           FLAG, 0,        0,          0,          1),
     ROW(keeps_segments,            FLAG, 0,        0,          0,          1),
     ROW(shut_keeps_data,           FLAG, 0,        0,          0,          1),
+    ROW(listener_ends_quietly,     FLAG, 0,        0,          0,          1),
     ROW(probe_has_data,            FLAG, 1,        1,          1,          0),       /* [MUST-36] */
     ROW(window_in_segments,        FLAG, 0,        0,          0,          1),
     ROW(icmp_ends_opening,         FLAG, 0,        0,          0,          1),

@@ -301,6 +301,54 @@ static void test_probe_after_answer(void **state)
     }
 }
 
+static void syn_restarts_syn_ack(struct weir_tcp_settings *settings)
+{
+    settings->syn_restarts_syn_ack = true;
+}
+
+static void test_syn_restarts_syn_ack(void **state)
+{
+    (void)state;
+    for (int on = 0; on < 2; on++) {
+        struct talk *t = with(on ? syn_restarts_syn_ack : NULL);
+
+        talk_listen(t, 5);
+        talk_mark(t);
+        talk_in(t, "S 0:0(0) <mss 1460>");
+        talk_out(t, "S. 0:0(0) ack 1");
+        talk_expect_at(t, 1000, "S. 0:0(0) ack 1");
+        talk_advance(t, 500 * WEIR_MS);
+        talk_in(t, "S 0:0(0) <mss 1460>");
+        talk_out(t, "S. 0:0(0) ack 1");
+        talk_expect_at(t, on ? 3500 : 3000, "S. 0:0(0) ack 1");
+        talk_destroy(t);
+    }
+}
+
+static void listener_ends_quietly(struct weir_tcp_settings *settings)
+{
+    settings->listener_ends_quietly = true;
+}
+
+static void test_listener_ends_quietly(void **state)
+{
+    (void)state;
+    for (int on = 0; on < 2; on++) {
+        struct talk *t = with(on ? listener_ends_quietly : NULL);
+        int s = talk_listen(t, 5);
+
+        talk_in(t, "S 0:0(0) <mss 1460>");
+        talk_out(t, "S. 0:0(0) ack 1");
+        talk_close(t, s);
+        if (!on)
+            talk_out(t, "R 1:1(0)");
+        talk_out_none(t);
+        talk_in(t, ". 1:1(0) ack 1");
+        talk_out(t, "R 1:1(0)");
+        talk_destroy(t);
+    }
+}
+
 /* tcp(7): setting TCP_NODELAY pushes what a cork holds, once. In every profile. */
 static void test_nodelay_pushes(void **state)
 {
@@ -321,12 +369,13 @@ static void test_nodelay_pushes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_delay_fin_ack),      cmocka_unit_test(test_fin_ack_at_once),
-        cmocka_unit_test(test_ack_on_read),        cmocka_unit_test(test_ack_on_read_full),
-        cmocka_unit_test(test_dup_acks_deliver),   cmocka_unit_test(test_idle_halves),
-        cmocka_unit_test(test_keeps_segments),     cmocka_unit_test(test_keeps_push_and_fin),
-        cmocka_unit_test(test_no_push_of_more),    cmocka_unit_test(test_shut_keeps_data),
-        cmocka_unit_test(test_probe_after_answer), cmocka_unit_test(test_nodelay_pushes),
+        cmocka_unit_test(test_delay_fin_ack),        cmocka_unit_test(test_fin_ack_at_once),
+        cmocka_unit_test(test_ack_on_read),          cmocka_unit_test(test_ack_on_read_full),
+        cmocka_unit_test(test_dup_acks_deliver),     cmocka_unit_test(test_idle_halves),
+        cmocka_unit_test(test_keeps_segments),       cmocka_unit_test(test_keeps_push_and_fin),
+        cmocka_unit_test(test_no_push_of_more),      cmocka_unit_test(test_shut_keeps_data),
+        cmocka_unit_test(test_probe_after_answer),   cmocka_unit_test(test_nodelay_pushes),
+        cmocka_unit_test(test_syn_restarts_syn_ack), cmocka_unit_test(test_listener_ends_quietly),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
