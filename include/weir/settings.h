@@ -80,9 +80,12 @@ struct weir_tcp_settings {
     uint8_t tos;
     bool nagle;
     bool keepalive;
-    bool accept_bare_fin;      /* a FIN without ACK counts as if it acknowledged SND.UNA */
-    bool rst_on_lost_data;     /* bytes that nobody will read are answered by a RST (RFC 9293 3.6.1
+    bool accept_bare_fin;  /* a FIN without ACK counts as if it acknowledged SND.UNA */
+    bool rst_on_lost_data; /* bytes that nobody will read are answered by a RST (RFC 9293 3.6.1
                                   [SHLD-3]); else they are acknowledged and thrown away */
+    bool
+        error_keeps_data; /* what arrived in order before a RST or a time-out can still be read, and
+                              then comes the error; else it is flushed (RFC 9293 3.10.7.4) */
     bool rst_closes_time_wait; /* RFC 9293's text; else RFC 1337 F1: ignored */
     bool rst_has_ack;   /* the RST of an ABORT acknowledges RCV.NXT (RFC 9293 3.10.5: bare) */
     bool rst_takes_ack; /* late data is answered by a RST at SEG.ACK, else at SND.NXT */

@@ -122,6 +122,7 @@ static void make_linux(struct weir_tcp_settings *settings)
     settings->shut_keeps_data = true;
     settings->listener_ends_quietly = true;
     settings->probe_has_data = false;
+    settings->error_keeps_data = true;
     settings->rst_closes_time_wait = true;
     settings->rst_has_ack = true;
     settings->rst_takes_ack = true;

@@ -253,8 +253,8 @@ long stream_recv(struct weir_stack *stack, int number, const struct weir_span *t
     if (!conn)
         return error;
     got = copy_out(conn, to, is_peek ? offset : 0, flags);
-    if (!got)
-        return nothing_to_read(conn);
+    if (!got) /* behind bytes of the same call an error waits for the next one */
+        return offset ? 0 : nothing_to_read(conn);
     if (!is_peek) {
         conn->socket->lent_in = 0;
         tcp_recv_consume(&conn->tcp, (uint32_t)got);

@@ -328,7 +328,8 @@ void tcp_fail(struct tcp_conn *conn, int error)
         return;
     conn->error = (int8_t)error;
     conn->events |= WEIR_ERR;
-    flush_receive_side(conn); /* RFC 9293 3.10.7.4 */
+    if (!conn->settings->error_keeps_data)
+        flush_receive_side(conn); /* RFC 9293 3.10.7.4 */
 }
 
 void tcp_abort(struct tcp_conn *conn)

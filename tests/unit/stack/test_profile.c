@@ -89,6 +89,7 @@ static const struct row rows[] = {
     ROW(accept_bare_fin,           FLAG, 0,        0,          1,          0),
     ROW(rst_closes_time_wait,      FLAG, 0,        1,          0,          1),       /* 1337 */
     ROW(rst_on_lost_data,          FLAG, 1,        1,          0,          1),       /* [SHLD-3] */
+    ROW(error_keeps_data,          FLAG, 0,        0,          0,          1),       /* 3.10.7.4 */
     ROW(rst_has_ack,               FLAG, 0,        0,          0,          1),       /* [U-29] */
     ROW(rst_takes_ack,             FLAG, 0,        0,          0,          1),
     ROW(rst_on_keepalive_end,      FLAG, 0,        0,          0,          1),
