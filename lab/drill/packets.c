@@ -6,8 +6,8 @@
  * none (2 s past its time), and compares. The time must be right within the script's tolerance.
  *
  * Scripts written for stacks that hand large packets to their device expect such packets. A line
- * with more payload than the connection's MSS therefore matches a run of full segments that left at
- * the same time and follow one another, equal in acknowledgment, window and options, with a last
+ * with more payload than the connection's MSS therefore matches a run of full segments that left within
+ * a millisecond and follow one another, equal in acknowledgment, window and options, with a last
  * one that may be shorter; their flags are those of the line, but PSH and FIN stand in the last one
  * only. In the profile linux the run may be of segments smaller than the MSS, and PSH in any of them: the
  * original takes that too. --strict_segments turns all this off. */
@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define LATE_MAX (2 * WEIR_SECOND)
+#define RUN_SPREAD WEIR_MS /* two calls at one time of the script may be microseconds apart */
 
 static struct drill_conn *outbound_conn(struct run *run, const struct packet_line *line)
 {
@@ -66,10 +67,10 @@ static bool continues(const struct seen *first, const struct seen *next, unsigne
     const struct weir_packet *a = &first->packet, *b = &next->packet;
     unsigned any = WEIR_TCP_PSH | WEIR_TCP_FIN;
 
-    return next->at == first->at && b->seq == a->seq + a->payload_length && b->payload_length > 0 &&
-           b->payload_length <= a->payload_length && (a->flags & last_only) == 0 &&
-           ((a->flags ^ b->flags) & ~any) == 0 && a->ack == b->ack && a->window == b->window &&
-           a->options_length == b->options_length &&
+    return next->at - first->at < RUN_SPREAD && b->seq == a->seq + a->payload_length &&
+           b->payload_length > 0 && b->payload_length <= a->payload_length &&
+           (a->flags & last_only) == 0 && ((a->flags ^ b->flags) & ~any) == 0 && a->ack == b->ack &&
+           a->window == b->window && a->options_length == b->options_length &&
            !memcmp(a->options, b->options, a->options_length) && b->transport_checksum_ok &&
            b->ip_checksum_ok;
 }

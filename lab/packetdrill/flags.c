@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 
-/* --so_flags of the packetdrill adapter: `time=virtual,profile=linux,seed=1,pcap=FILE,sysctl=1`.
+/* --so_flags of the packetdrill adapter: `time=virtual,profile=linux,seed=1,pcap=FILE,sysctl=1,
+ * mtu=1500`.
  *
  * A table from names to parsers. Items are divided by commas, so that a file name cannot hold one. An
  * item that is not NAME=VALUE, a name that nobody knows and a value out of range are errors that name
  * the item; of two items with the same name the later one counts. Defaults: virtual time, the profile
- * `linux`, seed 1, no capture, sysctl=1. Limits: ITEM_MAX bytes an item. */
+ * `linux`, seed 1, no capture, sysctl=1, mtu=1500. Limits: ITEM_MAX bytes an item. */
 
 #include <lab/packetdrill/flags.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MTU_MIN 68 /* RFC 791: every link has so much */
 #define ITEM_MAX (FLAGS_PATH_MAX + 16)
 
 static bool parse_time(struct so_flags *flags, const char *value)
@@ -53,12 +55,25 @@ static bool parse_sysctl(struct so_flags *flags, const char *value)
     return (*value == '0' || *value == '1') && !value[1];
 }
 
+/* packetdrill's --mtu is for a device that is not there with --so_filename; this one is for the wire. */
+static bool parse_mtu(struct so_flags *flags, const char *value)
+{
+    unsigned long mtu;
+    char *end;
+
+    if (*value < '0' || *value > '9')
+        return false;
+    mtu = strtoul(value, &end, 10);
+    flags->mtu = (uint32_t)mtu;
+    return !*end && mtu >= MTU_MIN && mtu <= UINT16_MAX;
+}
+
 static const struct {
     const char *name;
     bool (*parse)(struct so_flags *flags, const char *value);
 } table[] = {
     {"time", parse_time}, {"profile", parse_profile}, {"seed", parse_seed},
-    {"pcap", parse_pcap}, {"sysctl", parse_sysctl},
+    {"pcap", parse_pcap}, {"sysctl", parse_sysctl},   {"mtu", parse_mtu},
 };
 
 static bool parse_item(struct so_flags *flags, char *item, char *error, size_t error_size)
@@ -77,7 +92,7 @@ static bool parse_item(struct so_flags *flags, char *item, char *error, size_t e
                  value ? value : "");
         return false;
     }
-    snprintf(error, error_size, "unknown flag `%s' (time, profile, seed, pcap, sysctl)", item);
+    snprintf(error, error_size, "unknown flag `%s' (time, profile, seed, pcap, sysctl, mtu)", item);
     return false;
 }
 
@@ -85,7 +100,8 @@ bool so_flags_parse(struct so_flags *flags, const char *text, char *error, size_
 {
     char item[ITEM_MAX];
 
-    *flags = (struct so_flags){.has_sysctls = true, .profile = WEIR_PROFILE_LINUX, .seed = 1};
+    *flags = (struct so_flags){
+        .has_sysctls = true, .profile = WEIR_PROFILE_LINUX, .seed = 1, .mtu = 1500};
     while (text && *text) {
         size_t length = strcspn(text, ",");
 

@@ -15,6 +15,7 @@ struct so_flags {
     bool has_sysctls; /* sysctl=1 */
     enum weir_profile profile;
     uint64_t seed;
+    uint32_t mtu;
     char pcap[FLAGS_PATH_MAX]; /* empty: no capture */
 };
 

@@ -30,7 +30,6 @@
 
 #define DEFAULT_ADDR 0xc0a80001u /* 192.168.0.1 */
 #define PREFIX_BITS 16
-#define MTU 1500u
 #define HUB_QUEUE 1024u
 #define STEPS_MAX 100000u
 #define IP4_HEADER 20u
@@ -139,7 +138,7 @@ static void add_iface(struct adapter *adapter, uint32_t addr)
     if (find_iface(adapter, addr) || adapter->ifaces_count == ADAPTER_IFACES_MAX)
         return;
     snprintf(name, sizeof(name), "wire%u", adapter->ifaces_count);
-    iface->hub = weir_hub_create(2, MTU, HUB_QUEUE);
+    iface->hub = weir_hub_create(2, adapter->flags.mtu, HUB_QUEUE);
     if (!iface->hub)
         return;
     iface->addr = addr;

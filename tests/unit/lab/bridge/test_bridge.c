@@ -5,8 +5,8 @@
  * Each script is run twice by the same executor: as it is, and across the bridge (bridge.h), where the
  * stack is the adapter's and everything goes through its table, by the threads, the clock and the
  * waits that packetdrill has. Parser, comparison and tolerances are the same, so a verdict that
- * differs is the adapter's doing. Not to be had by the table are another MTU than 1500, packets without
- * an IPv4 header, and a first packet for somebody else; such scripts, and those of `exact`, are counted. */
+ * differs is the adapter's doing. Not to be had by the table are packets without an IPv4 header, and a
+ * first packet for somebody else; such scripts, and those of `exact`, are counted. */
 
 #include "bridge.h"
 

@@ -68,8 +68,8 @@ wrapped(bool, world_create, struct run *run)
         return __real_world_create(run);
     while (weir_profile_parse(profiles[i], &profile) < 0 || profile != run->profile)
         i++;
-    snprintf(flags, sizeof(flags), "sysctl=0,profile=%s,seed=%llu", profiles[i],
-             (unsigned long long)run->options->seed);
+    snprintf(flags, sizeof(flags), "sysctl=0,profile=%s,seed=%llu,mtu=%u", profiles[i],
+             (unsigned long long)run->options->seed, run->mtu);
     packetdrill_interface_init(flags, &bridge.t);
     bridge.adapter = bridge.t.userdata;
     assert_non_null(bridge.adapter);
@@ -78,7 +78,7 @@ wrapped(bool, world_create, struct run *run)
     run->sockets = BRIDGE_SOCKETS;
     run->queue_end = &run->queue;
     bridge.start = bridge_clock() + START_USECS;
-    bridge.is_unsuited = run->mtu != 1500;
+    bridge.is_unsuited = false;
     look(run);
     return true;
 }
@@ -128,14 +128,11 @@ static bool receive_one(struct run *run)
     return true;
 }
 
-/* And what has been sent already: packetdrill asks for it when a line expects more than one packet has. */
-static bool receive(struct run *run)
+/* What has been sent already: packetdrill asks for it when a line expects more than one packet has. */
+static void receive_ready(struct run *run)
 {
-    bool has_come = receive_one(run);
-
     while (bridge.adapter->queue)
         receive_one(run);
-    return has_come;
 }
 
 wrapped(void, world_step, struct run *run)
@@ -167,9 +164,11 @@ wrapped(bool, world_wait_packet, struct run *run, weir_time limit, struct drill_
 {
     if (!bridge.is_on)
         return __real_world_wait_packet(run, limit, conn);
+    receive_ready(run);
     while (!world_packet(run, conn, false) && !run->ended) {
-        if (!receive(run) || run->now > limit)
+        if (!receive_one(run) || run->now > limit)
             return false;
+        receive_ready(run);
         bridge_try_pending(run);
     }
     return world_packet(run, conn, false) != NULL;
@@ -211,6 +210,5 @@ wrapped(void, run_finish_pending, struct run *run)
     if (run->pending.event && bridge_join(1))
         bridge_try_pending(run);
     __real_run_finish_pending(run);
-    while (bridge.adapter->queue)
-        receive_one(run);
+    receive_ready(run);
 }

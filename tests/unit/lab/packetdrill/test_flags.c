@@ -33,6 +33,7 @@ static void test_defaults(void **state)
         assert_true(flags.has_sysctls);
         assert_int_equal(flags.profile, WEIR_PROFILE_LINUX);
         assert_int_equal(flags.seed, 1);
+        assert_int_equal(flags.mtu, 1500);
         assert_string_equal(flags.pcap, "");
     }
 }
@@ -49,6 +50,8 @@ static void test_values(void **state)
     assert_int_equal(flags.seed, UINT64_MAX);
     assert_string_equal(flags.pcap, "/tmp/a=b.pcap");
     assert_int_equal(good("seed=12").seed, 12);
+    assert_int_equal(good("mtu=68").mtu, 68);
+    assert_int_equal(good("mtu=65535").mtu, 65535);
     assert_int_equal(good("seed=12,seed=0").seed, 0);
     assert_false(good("time=real,time=virtual").is_real);
 }
@@ -72,6 +75,11 @@ static void test_wrong(void **state)
         {"seed=18446744073709551616", "18446744073709551616"},
         {"pcap=", "pcap"},
         {"sysctl=2", "sysctl"},
+        {"mtu=67", "67"},
+        {"mtu=65536", "65536"},
+        {"mtu=0x100", "0x100"},
+        {"mtu=", "mtu"},
+        {"mtu=99999999999999999999", "mtu"},
         {"sysctl=10", "sysctl"},
         {"sysctl=", "sysctl"},
         {",", "unknown"},

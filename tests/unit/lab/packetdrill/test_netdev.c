@@ -124,6 +124,21 @@ static void strange_addresses(void **state)
     driver_close(&d);
 }
 
+/* What a script has from --mtu. */
+static void another_mtu(void **state)
+{
+    static const char data[2000];
+    struct driver d;
+    int fd;
+
+    (void)state;
+    driver_open(&d, "mtu=1000");
+    fd = driver_establish(&d, NULL);
+    assert_int_equal(d.t.write(d.u, fd, data, sizeof(data)), sizeof(data));
+    driver_out(&d, ACK, 1, 1, 960);
+    driver_close(&d);
+}
+
 /* A burst larger than the wire's queue comes out whole and in order. */
 static void many_packets(void **state)
 {
@@ -162,6 +177,7 @@ int main(void)
         cmocka_unit_test(learnt_from_bind),  cmocka_unit_test(learnt_from_a_packet),
         cmocka_unit_test(stand_in),          cmocka_unit_test(datagrams),
         cmocka_unit_test(strange_addresses), cmocka_unit_test(many_packets),
+        cmocka_unit_test(another_mtu),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
