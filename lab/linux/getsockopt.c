@@ -17,6 +17,8 @@
 #include <linux/tcp.h>
 #include <string.h>
 
+#define UDP_BUFFER 212992 /* net.core.{r,w}mem_default */
+
 long linux_put_value(const void *from, size_t size, void *value, socklen_t *length)
 {
     if (!length)
@@ -79,18 +81,27 @@ static int get_maxseg(const struct linux_sockets *sockets, const struct linux_fi
     return clamp_int(get_weir(sockets, file, WEIR_TCP_MAXSEG));
 }
 
+/* As it was set; else twice what weir has, and of datagrams, whose queue weir bounds otherwise, Linux's. */
+static int get_buffer(const struct linux_sockets *sockets, const struct linux_file *file,
+                      uint32_t set, enum weir_option option)
+{
+    if (set)
+        return (int)set;
+    if (file->kind == LINUX_UDP)
+        return UDP_BUFFER;
+    return clamp_int(2 * get_weir(sockets, file, option));
+}
+
 /* Of SOL_SOCKET; false: there is no such option. */
 static bool get_socket_int(struct linux_sockets *sockets, struct linux_file *file, int name,
                            int *value)
 {
     switch (name) {
     case SO_SNDBUF:
-        *value = file->options.sndbuf ? (int)file->options.sndbuf
-                                      : clamp_int(2 * get_weir(sockets, file, WEIR_SO_SNDBUF));
+        *value = get_buffer(sockets, file, file->options.sndbuf, WEIR_SO_SNDBUF);
         return true;
     case SO_RCVBUF:
-        *value = file->options.rcvbuf ? (int)file->options.rcvbuf
-                                      : clamp_int(2 * get_weir(sockets, file, WEIR_SO_RCVBUF));
+        *value = get_buffer(sockets, file, file->options.rcvbuf, WEIR_SO_RCVBUF);
         return true;
     case SO_ERROR:
         *value = (int)-linux_take_error(sockets, file);

@@ -152,10 +152,12 @@ static long set_linger(struct linux_sockets *sockets, struct linux_file *file, c
     struct linger linger;
     int64_t time;
 
-    if (length < sizeof(linger))
+    if (length < sizeof(int)) /* Linux reads an int before it knows the option */
         return -EINVAL;
     if (!value)
         return -EFAULT;
+    if (length < sizeof(linger))
+        return -EINVAL;
     memcpy(&linger, value, sizeof(linger));
     file->options.is_lingering = linger.l_onoff != 0;
     if (linger.l_onoff)
@@ -251,22 +253,25 @@ static long set_congestion(struct linux_sockets *sockets, struct linux_file *fil
     return strcmp(name, linux_cc_name(sockets, file)) != 0 ? -ENOENT : 0;
 }
 
-/* One byte is enough, and of an int only the low byte counts. RFC 3168: a program has no say over
- * the two ECN bits of TCP. */
-static long set_tos(struct linux_sockets *sockets, struct linux_file *file, const void *value,
-                    socklen_t length)
+/* A number of SOL_IP: an int, or one byte, or nothing, which is 0. */
+static long get_ip_int(const void *value, socklen_t length, int *number)
 {
-    int64_t old = 0;
-    int number = 0;
-    uint8_t tos;
-
+    *number = 0;
     if (!value && length > 0)
         return -EFAULT;
-    if (length >= sizeof(number))
-        memcpy(&number, value, sizeof(number));
+    if (length >= sizeof(*number))
+        memcpy(number, value, sizeof(*number));
     else if (length > 0)
-        number = *(const uint8_t *)value;
-    tos = (uint8_t)number;
+        *number = *(const uint8_t *)value;
+    return 0;
+}
+
+/* Of the number only the low byte counts. RFC 3168: a program has no say over the two ECN bits of TCP. */
+static long set_tos(struct linux_sockets *sockets, struct linux_file *file, int number)
+{
+    uint8_t tos = (uint8_t)number;
+    int64_t old = 0;
+
     if (file->kind == LINUX_TCP) {
         weir_socket_get(sockets->stack, file->socket, WEIR_IP_TOS, &old);
         tos = (uint8_t)((tos & ~3) | (old & 3));
@@ -280,21 +285,22 @@ static bool is_buffer(int name)
            name == SO_RCVBUFFORCE;
 }
 
-/* IP_TTL takes one byte too, and -1 for the default. */
-static long set_ttl(struct linux_sockets *sockets, struct linux_file *file, const struct row *row,
-                    const void *value, socklen_t length)
+static long set_by_ip_number(struct linux_sockets *sockets, struct linux_file *file, int name,
+                             const void *value, socklen_t length)
 {
-    int number = -1;
+    const struct row *row = linux_find_row(file, IPPROTO_IP, name);
+    int number;
+    long error = get_ip_int(value, length, &number);
 
-    if (length < 1)
+    if (error < 0)
+        return error;
+    if (name == IP_TOS)
+        return set_tos(sockets, file, number);
+    if (!row)
+        return -ENOPROTOOPT;
+    if (name == IP_TTL && length < 1)
         return -EINVAL;
-    if (!value)
-        return -EFAULT;
-    if (length >= sizeof(number))
-        memcpy(&number, value, sizeof(number));
-    else
-        number = *(const uint8_t *)value;
-    return set_row(sockets, file, row, number == -1 ? 64 : number);
+    return set_row(sockets, file, row, name == IP_TTL && number == -1 ? 64 : number);
 }
 
 static long set_by_number(struct linux_sockets *sockets, struct linux_file *file, int level,
@@ -325,10 +331,8 @@ long linux_setsockopt(struct linux_sockets *sockets, int fd, int level, int name
         return -ENOPROTOOPT;
     if (level == SOL_SOCKET && name == SO_LINGER)
         return set_linger(sockets, file, value, length);
-    if (level == IPPROTO_IP && name == IP_TOS)
-        return set_tos(sockets, file, value, length);
-    if (level == IPPROTO_IP && name == IP_TTL)
-        return set_ttl(sockets, file, linux_find_row(file, level, name), value, length);
+    if (level == IPPROTO_IP)
+        return set_by_ip_number(sockets, file, name, value, length);
     if (level == IPPROTO_TCP && name == TCP_CONGESTION && file->kind == LINUX_TCP)
         return set_congestion(sockets, file, value, length);
     error = get_int(value, length, &number);

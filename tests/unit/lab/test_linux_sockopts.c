@@ -162,6 +162,14 @@ static void test_bytes(void **state)
     assert_int_equal(length, 1);
     assert_int_equal(linux_setsockopt(world.sides[0], tcp, IPPROTO_IP, IP_TTL, &byte, 0), -EINVAL);
     assert_int_equal(linux_setsockopt(world.sides[0], tcp, IPPROTO_IP, IP_TOS, NULL, 4), -EFAULT);
+    assert_int_equal(linux_setsockopt(world.sides[0], tcp, IPPROTO_IP, IP_RECVERR, &byte, 1), 0);
+    assert_int_equal(world_get(&world, 0, tcp, IPPROTO_IP, IP_RECVERR), 1);
+    assert_int_equal(linux_setsockopt(world.sides[0], tcp, IPPROTO_IP, IP_RECVERR, NULL, 0), 0);
+    assert_int_equal(world_get(&world, 0, tcp, IPPROTO_IP, IP_RECVERR), 0);
+    assert_int_equal(linux_setsockopt(world.sides[0], tcp, SOL_SOCKET, SO_LINGER, NULL, 4),
+                     -EFAULT);
+    assert_int_equal(linux_setsockopt(world.sides[0], tcp, SOL_SOCKET, SO_LINGER, &length, 4),
+                     -EINVAL);
 }
 
 static void test_read_only(void **state)
@@ -187,6 +195,8 @@ static void test_read_only(void **state)
     assert_int_equal(world_set(&world, 0, tcp, IPPROTO_TCP, TCP_DEFER_ACCEPT, 100000), 0);
     assert_int_equal(world_set(&world, 0, tcp, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0), 0);
     assert_int_equal(world_set(&world, 0, udp, IPPROTO_TCP, TCP_NODELAY, 1), -ENOPROTOOPT);
+    assert_int_equal(world_get(&world, 0, udp, SOL_SOCKET, SO_SNDBUF), 212992);
+    assert_int_equal(world_get(&world, 0, udp, SOL_SOCKET, SO_RCVBUF), 212992);
     assert_int_equal(world_set(&world, 0, udp, SOL_SOCKET, SO_BROADCAST, 1), 0);
     assert_int_equal(world_get(&world, 0, udp, SOL_SOCKET, SO_BROADCAST), 1);
 }
