@@ -2,14 +2,16 @@
 
 /* Bulk data between two stacks in one thread over the memory link.
  *
- *   bench_bulk [--mtu BYTES] [--mib MEBIBYTES] [--chunk BYTES]
+ *   bench_bulk [--mtu BYTES] [--gso BYTES] [--mib MEBIBYTES] [--chunk BYTES]
  *
  * Every segment is a real one: cut at the MSS, its checksum made by the sender and verified by the
  * receiver. The application writes and reads `chunk` bytes (64 KiB) at a time through
  * weir_socket_send and recv, so all four movements of each byte count: application to send buffer,
  * buffer to frame (summed), frame to receive buffer (summed), buffer to application. Each of them is
  * then timed alone, on segments of the same size with data in the cache, which tells how much of a
- * segment's time they take.
+ * segment's time they take. With --gso the link takes frames of many segments, up to so many bytes,
+ * which are then neither cut nor summed, as with Linux's large segments: the four movements remain,
+ * none of them with a sum.
  *
  * Prints: Gbit/s of payload in real time, and by CPU time; nanoseconds (CPU) a data segment, both
  * ends and its share of the ACKs; of these, in plain copies, in copies with sums, and in the rest. */
@@ -138,6 +140,8 @@ int main(int argc, char **argv)
             work.mtu = (uint32_t)value;
         else if (!strcmp(argv[i], "--mib"))
             work.total = value << 20;
+        else if (!strcmp(argv[i], "--gso"))
+            link.gso_max = (uint32_t)value;
         else if (!strcmp(argv[i], "--chunk"))
             work.chunk = (uint32_t)value;
     }

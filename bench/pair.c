@@ -93,7 +93,11 @@ static int connect_ends(struct pair *pair)
 
 void pair_open(struct pair *pair, const char *program, const struct pair_link *link)
 {
-    *pair = (struct pair){.hub = weir_hub_create(2, link->mtu, link->queue_frames)};
+    *pair = (struct pair){.hub = NULL};
+    if (link->gso_max)
+        pair->hub = weir_hub_create_large(2, link->mtu, link->gso_max, link->queue_frames);
+    else
+        pair->hub = weir_hub_create(2, link->mtu, link->queue_frames);
     if (!pair->hub)
         pair_die(program, "no link");
     pair->near = make_end(pair->hub, 0);

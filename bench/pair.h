@@ -28,6 +28,7 @@ struct pair {
 /* What the link between them is like. */
 struct pair_link {
     uint32_t mtu;
+    uint32_t gso_max; /* 0: real segments */
     uint32_t queue_frames;
 };
 

@@ -24,6 +24,12 @@ struct weir_hub;
 
 struct weir_hub *weir_hub_create(unsigned ports, uint32_t mtu, uint32_t queue_frames);
 
+/* The same with links that take and give runs of segments as one frame of up to `gso_max` bytes (more
+ * than mtu, at most 65535), and frames whose checksum is not made: nothing damages them here. Every
+ * stack on the hub gets such frames, and cuts them where they are to go on by a lesser link. */
+struct weir_hub *weir_hub_create_large(unsigned ports, uint32_t mtu, uint32_t gso_max,
+                                       uint32_t queue_frames);
+
 /* The link at a port; owned by the hub: its destroy op does nothing. */
 struct weir_link *weir_hub_port(struct weir_hub *hub, unsigned port);
 

@@ -22,6 +22,9 @@
  * begin needs one. With two ports, begin refuses when the other port is full. With more, the
  * receiver is known only at commit, and a frame to a full port is lost, as on a switch.
  *
+ * A hub of large frames has slots for those, and leaves it to the stacks at its ends to make and to cut
+ * them: a frame is moved as it is, gso_size, unfinished checksum and all.
+ *
  * Limits: memory of ports × (queue + min(queue, 256) + 1) slots is reserved, but the system gives
  * pages only to slots that were ever in use at the same time. */
 
@@ -60,6 +63,7 @@ struct weir_hub {
     struct slot *free; /* last in, first out */
     uint8_t *block;
     size_t slot_bytes;
+    uint32_t room;      /* bytes of the largest frame */
     size_t slots_fresh; /* slots of the block that were never used */
     size_t slots_count;
     uint32_t queue_frames;
@@ -144,7 +148,7 @@ static int memory_begin(struct weir_link *link, size_t bytes, weir_time now,
     struct port *port = port_of(link);
 
     assert(!port->lent);
-    if (bytes > link->mtu)
+    if (bytes > port->hub->room)
         return WEIR_EMSGSIZE;
     if (!memory_ready(link, now)) {
         link->refused = true;
@@ -175,7 +179,8 @@ static void memory_commit(struct weir_link *link, const struct weir_frame *frame
     (void)now;
     assert(slot);
     assert(frame->data >= slot_room(slot) - HEADROOM);
-    assert(frame->data + frame->length <= slot_room(slot) + link->mtu);
+    assert(frame->data + frame->length <= slot_room(slot) + port->hub->room);
+    assert(frame->length <= link->mtu || (frame->gso_size && frame->gso_size < link->mtu));
     port->lent = NULL;
     if (!target || !has_room(target)) {
         port->hub->lost++;
@@ -263,25 +268,39 @@ static const struct weir_link_ops memory_ops = {
     .destroy = memory_destroy,
 };
 
-static void port_init(struct port *port, struct weir_hub *hub, uint32_t index, uint32_t mtu)
+static void port_init(struct port *port, struct weir_hub *hub, uint32_t index,
+                      const struct weir_link *limits)
 {
-    *port = (struct port){
-        .link = {.ops = &memory_ops, .mtu = mtu, .l2 = WEIR_L2_IP}, .hub = hub, .index = index};
+    *port = (struct port){.link = *limits, .hub = hub, .index = index};
 }
 
-struct weir_hub *weir_hub_create(unsigned ports, uint32_t mtu, uint32_t queue_frames)
+static bool is_fit(unsigned ports, uint32_t mtu, uint32_t gso_max, uint32_t queue_frames)
 {
+    return ports >= 2 && ports <= WEIR_HUB_PORTS_MAX && mtu > 0 && mtu <= MTU_MAX &&
+           (!gso_max || (gso_max > mtu && gso_max <= MTU_MAX)) && queue_frames > 0 &&
+           queue_frames <= QUEUE_MAX;
+}
+
+static struct weir_hub *create(unsigned ports, uint32_t mtu, uint32_t gso_max,
+                               uint32_t queue_frames)
+{
+    const struct weir_link limits = {.ops = &memory_ops,
+                                     .mtu = mtu,
+                                     .gso_max = gso_max,
+                                     .csum_partial = gso_max > 0,
+                                     .l2 = WEIR_L2_IP};
     struct weir_hub *hub;
     size_t borrowed = queue_frames < RECEIVE_MAX ? queue_frames : RECEIVE_MAX;
 
-    if (ports < 2 || ports > WEIR_HUB_PORTS_MAX || mtu == 0 || mtu > MTU_MAX || queue_frames == 0 ||
-        queue_frames > QUEUE_MAX)
+    if (!is_fit(ports, mtu, gso_max, queue_frames))
         return NULL;
     hub = calloc(1, sizeof(*hub) + ports * sizeof(hub->ports[0]));
     if (!hub)
         return NULL;
     _Static_assert(sizeof(struct slot) <= SLOT_ALIGN, "a slot's header fits its place");
-    hub->slot_bytes = (SLOT_ALIGN + HEADROOM + mtu + SLOT_ALIGN - 1) / SLOT_ALIGN * SLOT_ALIGN;
+    hub->room = gso_max ? gso_max : mtu;
+    hub->slot_bytes =
+        (SLOT_ALIGN + HEADROOM + hub->room + SLOT_ALIGN - 1) / SLOT_ALIGN * SLOT_ALIGN;
     hub->slots_count = (size_t)ports * (queue_frames + borrowed + 1);
     hub->queue_frames = queue_frames;
     hub->ports_count = ports;
@@ -291,8 +310,19 @@ struct weir_hub *weir_hub_create(unsigned ports, uint32_t mtu, uint32_t queue_fr
         return NULL;
     }
     for (uint32_t index = 0; index < ports; index++)
-        port_init(&hub->ports[index], hub, index, mtu);
+        port_init(&hub->ports[index], hub, index, &limits);
     return hub;
+}
+
+struct weir_hub *weir_hub_create(unsigned ports, uint32_t mtu, uint32_t queue_frames)
+{
+    return create(ports, mtu, 0, queue_frames);
+}
+
+struct weir_hub *weir_hub_create_large(unsigned ports, uint32_t mtu, uint32_t gso_max,
+                                       uint32_t queue_frames)
+{
+    return gso_max ? create(ports, mtu, gso_max, queue_frames) : NULL;
 }
 
 struct weir_link *weir_hub_port(struct weir_hub *hub, unsigned port)

@@ -20,6 +20,10 @@
  * RFC 1812 5.2.7.2 [1812-18] only says what one must look like; and no source quench:
  * RFC 1812 4.3.3.3 [1812-20].
  *
+ * A large frame goes on in one piece where the outgoing link takes it; anywhere else it is cut first
+ * (segment.c), and each segment forwarded by itself: so dice, errors and fragments concern packets as
+ * they are on a wire.
+ *
  * The last 16 next hops are remembered by destination; the generation of the routes is part of the
  * entry, so that a change forgets them all. */
 
@@ -118,6 +122,8 @@ static int forward_whole(struct net *net, const struct net_arrival *arrival,
             put_u16(out.data + in->csum_start + in->csum_offset, finished_sum(in, length));
         }
     }
+    out.gso_size = in->gso_size;
+    out.gso_segments = in->gso_segments;
     out.why = WEIR_WHY_FORWARD;
     net_stage(net, hop->iface, &out, arrival->now);
     return 0;
@@ -153,13 +159,60 @@ static void refuse_size(struct net *net, const struct net_arrival *arrival, uint
     refuse(net, arrival, WEIR_DROP_TOO_BIG, &cause);
 }
 
+/* A large frame can go on as it is: the link takes such, and each of its segments fits. */
+static bool takes_large(struct net *net, const struct net_arrival *arrival,
+                        const struct net_hop *hop)
+{
+    const struct net_iface *iface = net_iface_of(net, hop->iface);
+    struct net_segments segments;
+
+    return net->drop_rate <= 0.0 && arrival->ip.ttl > 1 && iface->link->csum_partial &&
+           arrival->ip.total_length <= iface->link->gso_max && is_partial(arrival) &&
+           net_segments_start(&segments, arrival) && net_segments_room(&segments) <= iface->mtu;
+}
+
+/* Each segment goes its own way, as if it had come alone. */
+static void forward_segments(struct net *net, const struct net_arrival *arrival)
+{
+    struct net_segments segments;
+    uint32_t room, length;
+    uint8_t *bytes;
+
+    if (!net_segments_start(&segments, arrival)) {
+        net_drop(net, WEIR_DROP_TOO_BIG);
+        return;
+    }
+    room = net_segments_room(&segments);
+    bytes = alloc_get(net->alloc, room);
+    if (!bytes) {
+        net_drop(net, WEIR_DROP_NO_MEMORY);
+        return;
+    }
+    while ((length = net_segments_next(&segments, bytes)) > 0) {
+        const struct weir_frame frame = {
+            .data = bytes, .length = length, .l2 = WEIR_L2_IP, .tag = arrival->frame->tag};
+        struct net_arrival one = {
+            .frame = &frame, .bytes = bytes, .now = arrival->now, .iface = arrival->iface};
+
+        if (ip4_parse(bytes, length, &one.ip) == WEIR_DROP_NONE)
+            net_forward(net, &one);
+    }
+    alloc_put(net->alloc, bytes, room);
+}
+
 void net_forward(struct net *net, const struct net_arrival *arrival)
 {
     struct net_hop hop;
     uint32_t mtu;
     int error = find_hop(net, arrival->ip.dst, &hop);
 
-    assert(arrival->frame->gso_size == 0);
+    if (arrival->frame->gso_size) {
+        if (!error && takes_large(net, arrival, &hop) && !forward_whole(net, arrival, &hop))
+            net->counters->counter[WEIR_COUNT_FORWARDED] += net_frame_packets(arrival->frame);
+        else
+            forward_segments(net, arrival);
+        return;
+    }
     if (error) {
         refuse_route(net, arrival, error);
         return;

@@ -224,9 +224,9 @@ static void count_arrival(struct net *net, const struct net_arrival *arrival)
 {
     struct net_iface *iface = net_iface_at(net, arrival->iface);
 
-    iface->packets_in++;
+    iface->packets_in += net_frame_packets(arrival->frame);
     iface->bytes_in += arrival->frame->length;
-    net->counters->counter[WEIR_COUNT_PACKETS_IN]++;
+    net->counters->counter[WEIR_COUNT_PACKETS_IN] += net_frame_packets(arrival->frame);
     net->counters->counter[WEIR_COUNT_BYTES_IN] += arrival->frame->length;
 }
 
@@ -276,7 +276,7 @@ enum net_verdict net_input(struct net *net, int iface, const struct weir_frame *
     enum weir_drop drop;
 
     assert(iface == NET_LOOPBACK || net_iface_exists(net, iface));
-    assert(frame->gso_size == 0 && frame->l2 == WEIR_L2_IP);
+    assert(frame->l2 == WEIR_L2_IP);
     count_arrival(net, &arrival);
     drop = check(net, &arrival, &destination);
     if (drop != WEIR_DROP_NONE) {

@@ -137,6 +137,12 @@ static inline bool net_is_wire4(uint32_t addr)
     return addr >> 24 != 0 && addr >> 24 != 127 && addr >> 29 != 7;
 }
 
+/* Packets that a frame stands for. */
+static inline uint32_t net_frame_packets(const struct weir_frame *frame)
+{
+    return frame->gso_segments > 1 ? frame->gso_segments : 1;
+}
+
 /* iface.c */
 bool net_iface_exists(const struct net *net, int iface);
 int net_own4(const struct net *net, uint32_t addr); /* as net_is_own */
@@ -159,7 +165,7 @@ int net_routes_resolve(const struct net *net, const struct weir_addr *dst, struc
 
 /* output.c */
 uint16_t net_next_id(struct net *net, uint32_t src, uint32_t dst, uint8_t protocol);
-/* A frame of `bytes` on the link of `hop`; errors of begin. */
+/* A frame of `bytes` on the link of `hop`, which may be large if that takes such; errors of begin. */
 int net_lend(struct net *net, const struct net_hop *hop, uint32_t bytes, weir_time now,
              struct weir_frame *frame);
 void net_stage(struct net *net, int iface, const struct weir_frame *frame, weir_time now);
@@ -182,6 +188,22 @@ int net_cut_send(struct net *net, const struct net_cut *cut, weir_time now);
 
 /* forward.c */
 void net_forward(struct net *net, const struct net_arrival *arrival);
+
+/* segment.c: the segments that a large frame stands for, one after the other. */
+struct net_segments {
+    const struct net_arrival *arrival; /* with gso_size */
+    uint32_t header_length;            /* of IP and TCP */
+    uint32_t text_length;
+    uint32_t offset; /* of the next in the text */
+    uint32_t number; /* and its number */
+};
+
+/* False: this is no TCP packet whose headers and text are sound, and cannot be cut. */
+bool net_segments_start(struct net_segments *segments, const struct net_arrival *arrival);
+/* Bytes that the largest of them takes. */
+uint32_t net_segments_room(const struct net_segments *segments);
+/* Writes the next to `bytes`, complete with its checksums; its length, 0: there is none left. */
+uint32_t net_segments_next(struct net_segments *segments, uint8_t *bytes);
 
 /* icmp.c */
 struct net_icmp_cause {

@@ -155,6 +155,14 @@ struct net_out {
     uint16_t why; /* enum weir_why */
 };
 
+/* What the link of a hop spares us. */
+struct net_offload {
+    uint32_t
+        large; /* largest transport segment, header included, of a frame with gso_size; 0: none */
+    bool is_partial; /* checksums need not be complete */
+};
+struct net_offload net_hop_offload(const struct net *net, const struct net_hop *hop);
+
 /* A packet being made: the lent frame and where its payload goes. */
 struct net_frame {
     struct weir_frame frame;
@@ -164,7 +172,9 @@ struct net_frame {
 };
 
 /* Lends a frame on the path's link with the IP header in place (lengths and checksum come with
- * commit). Returns 0; WEIR_EAGAIN: the link is full; WEIR_EMSGSIZE; WEIR_ENETDOWN. */
+ * commit). More than net_hop_mms bytes may be asked for as far as the link takes large frames; the
+ * caller then sets the frame's gso_size, gso_segments and checksum state before commit. Returns 0;
+ * WEIR_EAGAIN: the link is full; WEIR_EMSGSIZE; WEIR_ENETDOWN. */
 int net_begin(struct net *net, const struct net_path *path, const struct net_out *out,
               uint32_t payload_bytes, weir_time now, struct net_frame *frame);
 

@@ -76,7 +76,7 @@ int net_lend(struct net *net, const struct net_hop *hop, uint32_t bytes, weir_ti
 
     if (!iface->up)
         return WEIR_ENETDOWN;
-    if (bytes > iface->mtu)
+    if (bytes > max_u32(iface->mtu, iface->link->gso_max))
         return WEIR_EMSGSIZE;
     error = iface->link->ops->begin(iface->link, bytes, now, frame);
     if (error)
@@ -90,9 +90,9 @@ void net_stage(struct net *net, int iface, const struct weir_frame *frame, weir_
 {
     struct net_iface *at = net_iface_at(net, iface);
 
-    at->packets_out++;
+    at->packets_out += net_frame_packets(frame);
     at->bytes_out += frame->length;
-    net->counters->counter[WEIR_COUNT_PACKETS_OUT]++;
+    net->counters->counter[WEIR_COUNT_PACKETS_OUT] += net_frame_packets(frame);
     net->counters->counter[WEIR_COUNT_BYTES_OUT] += frame->length;
     net_touch(net, iface);
     at->link->ops->commit(at->link, frame, now);
@@ -154,6 +154,15 @@ void net_abort(struct net *net, const struct net_path *path, struct net_frame *f
     struct weir_link *link = net_iface_at(net, path->hop.iface)->link;
 
     link->ops->abort(link, &frame->frame);
+}
+
+struct net_offload net_hop_offload(const struct net *net, const struct net_hop *hop)
+{
+    const struct weir_link *link = net_iface_of(net, hop->iface)->link;
+
+    return (struct net_offload){.large =
+                                    link->gso_max > IP4_HEADER ? link->gso_max - IP4_HEADER : 0,
+                                .is_partial = link->csum_partial};
 }
 
 /* ---- Whole payloads ------------------------------------------------------------------------- */

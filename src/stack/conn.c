@@ -172,9 +172,9 @@ void conn_settle(struct weir_stack *stack, struct conn *conn)
 
 void conn_ports(const struct conn *conn, struct tcp_ports *ports)
 {
-    ports->local = conn->flow.key.lport;
-    ports->remote = conn->flow.key.rport;
-    ports->pseudo_sum = conn->flow.pseudo_sum;
+    *ports = (struct tcp_ports){.local = conn->flow.key.lport,
+                                .remote = conn->flow.key.rport,
+                                .pseudo_sum = conn->flow.pseudo_sum};
 }
 
 struct net_out conn_net_out(const struct weir_tcp_settings *settings, enum weir_why why)

@@ -64,44 +64,95 @@ static bool find_hop(struct weir_stack *stack, struct conn *conn)
     return true;
 }
 
-/* Cuts the run into segments and commits them; tells the connection how much left. */
+/* A run on its way out. */
+struct sending {
+    const struct conn *conn;
+    const struct tcp_run *run;
+    struct net_path path;
+    struct net_out out;
+    struct tcp_ports ports;
+    uint32_t offset, segments; /* of the run, so far */
+};
+
+static void start_sending(const struct weir_stack *stack, const struct conn *conn,
+                          const struct tcp_run *run, struct sending *sending)
+{
+    const struct net_offload offload = net_hop_offload(stack->net, &conn->hop);
+    uint32_t mss = conn->tcp.cc.mss;
+
+    sending->conn = conn;
+    sending->run = run;
+    sending->path = (struct net_path){
+        .src = conn->flow.key.local, .dst = conn->flow.key.remote, .hop = conn->hop};
+    sending->out = conn_net_out(conn->tcp.settings, run->why);
+    sending->offset = 0;
+    sending->segments = 0;
+    conn_ports(conn, &sending->ports);
+    sending->ports.is_partial = offload.is_partial;
+    if (run->length > mss && offload.is_partial && offload.large >= TCP_HEADER + 2 * mss)
+        sending->ports.piece = (offload.large - TCP_HEADER) / mss * mss;
+}
+
+/* What the frame leaves to others: its checksum, and cutting it. Returns how many segments it is. */
+static uint32_t describe(const struct sending *sending, uint32_t payload, struct net_frame *frame)
+{
+    uint32_t mss = sending->conn->tcp.cc.mss;
+
+    if (sending->ports.is_partial && payload) {
+        frame->frame.csum = WEIR_CSUM_PARTIAL;
+        frame->frame.csum_start = (uint16_t)(frame->payload - frame->frame.data);
+        frame->frame.csum_offset = TCP_CHECKSUM_OFFSET;
+    }
+    if (payload <= mss)
+        return 1;
+    frame->frame.gso_size = (uint16_t)mss;
+    frame->frame.gso_segments = (uint16_t)((payload + mss - 1) / mss);
+    return frame->frame.gso_segments;
+}
+
+/* One frame of the run. Returns 0 or WEIR_EAGAIN; what cannot leave at all counts as sent and lost. */
+static int send_part(struct weir_stack *stack, struct sending *sending)
+{
+    const struct tcp_conn *tcp = &sending->conn->tcp;
+    uint32_t payload, segments = 1;
+    uint32_t size = tcp_emit_size(tcp, sending->run, sending->offset, &sending->ports, &payload);
+    struct net_frame frame;
+    int error = net_begin(stack->net, &sending->path, &sending->out, size, stack->now, &frame);
+
+    if (error == WEIR_EAGAIN)
+        return error;
+    if (error < 0) {
+        count_drop(stack, error == WEIR_EMSGSIZE ? WEIR_DROP_TOO_BIG : WEIR_DROP_IFACE_DOWN);
+    } else {
+        size = tcp_emit(tcp, sending->run, sending->offset, &sending->ports, frame.payload);
+        segments = describe(sending, payload, &frame);
+        net_commit(stack->net, &sending->path, &frame, size, stack->now);
+    }
+    sending->segments += segments;
+    sending->offset += payload;
+    return 0;
+}
+
+/* Cuts the run into frames and commits them; tells the connection how much left. */
 static enum outcome send_run(struct weir_stack *stack, struct conn *conn, const struct tcp_run *run)
 {
-    const struct net_out out = conn_net_out(conn->tcp.settings, run->why);
-    const struct net_path path = {
-        .src = conn->flow.key.local, .dst = conn->flow.key.remote, .hop = conn->hop};
     enum outcome outcome = SENT;
-    uint32_t offset = 0, segments = 0;
-    struct tcp_ports ports;
+    struct sending sending;
 
-    conn_ports(conn, &ports);
+    start_sending(stack, conn, run, &sending);
     do {
-        struct net_frame frame;
-        uint32_t payload;
-        uint32_t size = tcp_emit_size(&conn->tcp, run, offset, &payload);
-        int error;
-
         if (stack->turn_budget <= 0) {
             outcome = OUT_OF_BUDGET;
             break;
         }
-        error = net_begin(stack->net, &path, &out, size, stack->now, &frame);
-        if (error == WEIR_EAGAIN) {
+        if (send_part(stack, &sending) == WEIR_EAGAIN) {
             outcome = BLOCKED;
             break;
         }
-        if (error < 0) {
-            count_drop(stack, error == WEIR_EMSGSIZE ? WEIR_DROP_TOO_BIG : WEIR_DROP_IFACE_DOWN);
-        } else {
-            size = tcp_emit(&conn->tcp, run, offset, &ports, frame.payload);
-            net_commit(stack->net, &path, &frame, size, stack->now);
-        }
         stack->turn_budget--;
-        segments++;
-        offset += payload;
-    } while (offset < run->length);
-    if (segments)
-        tcp_sent(&conn->tcp, run, offset, segments, stack->now);
+    } while (sending.offset < run->length);
+    if (sending.segments)
+        tcp_sent(&conn->tcp, run, sending.offset, sending.segments, stack->now);
     return outcome;
 }
 

@@ -5,7 +5,8 @@
  * A run is cut at multiples of the effective MSS; its flags (FIN, PSH) belong to the last segment.
  * Header, options and payload are written to memory that a link has lent, the payload straight from
  * the send ring with its checksum taken in the same pass: between the ring and the wire each byte is
- * touched once (RFC 9293 3.1 [MUST-2]).
+ * touched once (RFC 9293 3.1 [MUST-2]). Where the link takes large frames, several MSS go into one, and
+ * where it carries unfinished checksums, that of text is left to whoever needs it.
  *
  * Segments that belong to no connection (struct tcp_reply: RST, SYN-ACK of a half-open record, ACK of
  * a TIME-WAIT record) are written here too, so that there is one place that makes TCP headers. */
@@ -66,23 +67,41 @@ static void mark_urgent(const struct tcp_conn *conn, struct tcp_header *header)
     header->urgent = (uint16_t)min_u32(ahead, 65535);
 }
 
+static uint32_t piece_of(const struct tcp_conn *conn, const struct tcp_run *run, uint32_t offset,
+                         const struct tcp_ports *ports)
+{
+    return min_u32(run->length - offset, ports->piece ? ports->piece : conn->cc.mss);
+}
+
 uint32_t tcp_emit_size(const struct tcp_conn *conn, const struct tcp_run *run, uint32_t offset,
-                       uint32_t *payload)
+                       const struct tcp_ports *ports, uint32_t *payload)
 {
     struct opt_out out = {.flags = 0, .mss = mss_to_offer(conn, run)};
     uint8_t options[TCP_OPTIONS_MAX];
 
-    *payload = min_u32(run->length - offset, conn->cc.mss);
+    *payload = piece_of(conn, run, offset, ports);
     if (!out.mss)
         return TCP_HEADER + *payload;
     out.flags = TCP_SYN;
     return TCP_HEADER + opt_emit(&out, options) + *payload;
 }
 
+/* Text and, in front of it, the header, with a checksum that whoever needs it will complete. */
+static void write_unsummed(const struct tcp_conn *conn, struct tcp_header *header, uint32_t payload,
+                           uint32_t sum, uint8_t *bytes)
+{
+    uint32_t length = header->header_length + payload;
+
+    ring_read(&conn->snd_ring, header->seq - tcp_send_base(conn), bytes + header->header_length,
+              payload);
+    header->checksum = checksum_fold(checksum_join_u64(sum, length));
+    tcp_header_emit(header, bytes);
+}
+
 uint32_t tcp_emit(const struct tcp_conn *conn, const struct tcp_run *run, uint32_t offset,
                   const struct tcp_ports *ports, uint8_t *bytes)
 {
-    uint32_t payload = min_u32(run->length - offset, conn->cc.mss);
+    uint32_t payload = piece_of(conn, run, offset, ports);
     struct tcp_header header = {
         .sport = ports->local,
         .dport = ports->remote,
@@ -100,6 +119,10 @@ uint32_t tcp_emit(const struct tcp_conn *conn, const struct tcp_run *run, uint32
         mark_urgent(conn, &header);
     if (out.mss)
         write_options(&out, &header, bytes, &sum);
+    if (payload && ports->is_partial) {
+        write_unsummed(conn, &header, payload, ports->pseudo_sum, bytes);
+        return header.header_length + payload;
+    }
     if (payload)
         sum = ring_read_summed(&conn->active->snd_ring, header.seq - tcp_send_base(conn),
                                bytes + header.header_length, payload, sum);

@@ -343,18 +343,20 @@ struct tcp_run {
 /* Pure and O(1). Call again after tcp_sent, until TCP_RUN_NONE. */
 struct tcp_run tcp_plan(const struct tcp_conn *conn, const struct tcp_env *env, weir_time now);
 
-/* Header and payload of the part of `run` that starts at `offset`, at most one MSS, written to
- * `bytes`, which takes tcp_emit_size. The checksum is complete. */
+/* Header and payload of the part of `run` that starts at `offset`, written to `bytes`, which takes
+ * tcp_emit_size. */
 struct tcp_ports {
     uint16_t local, remote;
     uint32_t pseudo_sum; /* without the length */
+    uint32_t piece;      /* text in one part at most, a multiple of the MSS; 0: the MSS */
+    bool is_partial; /* of text the checksum is not made: its field gets the pseudo-header's sum */
 };
 uint32_t tcp_emit(const struct tcp_conn *conn, const struct tcp_run *run, uint32_t offset,
                   const struct tcp_ports *ports, uint8_t *bytes);
 
 /* Bytes that tcp_emit will write for the part at `offset`, and how many of them are payload. */
 uint32_t tcp_emit_size(const struct tcp_conn *conn, const struct tcp_run *run, uint32_t offset,
-                       uint32_t *payload);
+                       const struct tcp_ports *ports, uint32_t *payload);
 
 /* Writes a segment that belongs to no connection. Returns its size (at most TCP_HEADER + 4). */
 uint32_t tcp_emit_reply(const struct tcp_reply *reply, const struct tcp_ports *ports,

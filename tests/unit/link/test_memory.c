@@ -208,6 +208,43 @@ static void test_tags_of_many(void **state)
     weir_hub_destroy(hub);
 }
 
+/* A hub of large frames moves them as they are; what has no gso_size keeps to the MTU. */
+static void test_large_frames(void **state)
+{
+    static const struct {
+        uint32_t mtu, gso_max;
+    } bad[] = {{MTU, 0}, {MTU, MTU}, {MTU, MTU - 1}, {MTU, 65536}};
+    struct weir_hub *hub = weir_hub_create_large(2, MTU, 65535, 4);
+    struct weir_link *a = weir_hub_port(hub, 0), *b = weir_hub_port(hub, 1);
+    struct weir_frame frame, got;
+
+    (void)state;
+    assert_int_equal(a->mtu, MTU);
+    assert_int_equal(a->gso_max, 65535);
+    assert_true(a->csum_partial);
+    assert_int_equal(a->ops->begin(a, 65536, 0, &frame), WEIR_EMSGSIZE);
+    assert_int_equal(a->ops->begin(a, 65535, 0, &frame), 0);
+    memset(frame.data, 0x77, 65535);
+    frame.gso_size = 1460;
+    frame.gso_segments = 45;
+    frame.csum = WEIR_CSUM_PARTIAL;
+    frame.csum_start = 20;
+    frame.csum_offset = 16;
+    a->ops->commit(a, &frame, 0);
+    a->ops->flush(a, 0);
+    assert_int_equal(b->ops->receive(b, &got, 1, 0), 1);
+    assert_ptr_equal(got.data, frame.data);
+    assert_int_equal(got.length, 65535);
+    assert_int_equal(got.gso_size, 1460);
+    assert_int_equal(got.gso_segments, 45);
+    assert_int_equal(got.csum, WEIR_CSUM_PARTIAL);
+    assert_int_equal(got.csum_start, 20);
+    assert_int_equal(got.csum_offset, 16);
+    weir_hub_destroy(hub);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_null(weir_hub_create_large(2, bad[i].mtu, bad[i].gso_max, 4));
+}
+
 /* ---- Random walk beside a model --------------------------------------------------------------- */
 
 #define PORTS_MAX 5
@@ -321,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_borrowed_until_next_receive),
         cmocka_unit_test(test_tags_of_many),
         cmocka_unit_test(test_walk_beside_a_model),
+        cmocka_unit_test(test_large_frames),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

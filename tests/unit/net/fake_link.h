@@ -42,7 +42,7 @@ static inline int fake_begin(struct weir_link *link, size_t bytes, weir_time now
 
     (void)now;
     assert(!fake->lent);
-    if (bytes > link->mtu)
+    if (bytes > link->mtu && bytes > link->gso_max)
         return WEIR_EMSGSIZE;
     if (fake->room == 0 || fake->count == FAKE_FRAMES)
         return WEIR_EAGAIN;

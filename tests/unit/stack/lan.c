@@ -60,15 +60,15 @@ struct weir_addr lan_addr(int hub, int side)
     return weir_addr_from4(0x0a000001u + ((uint32_t)hub << 8) + (uint32_t)side);
 }
 
-int lan_join(struct lan *lan, int a, int b, uint32_t queue_frames)
+static int join(struct lan *lan, int a, int b, struct weir_hub *made)
 {
     int hub = lan->hub_count++;
     struct weir_prefix prefix = weir_prefix_from4(0x0a000000u + ((uint32_t)hub << 8), 24);
     char name[WEIR_IFACE_NAME] = "if0";
 
     name[2] = (char)('0' + hub);
-    lan->hubs[hub] = weir_hub_create(2, 1500, queue_frames);
-    assert_non_null(lan->hubs[hub]);
+    lan->hubs[hub] = made;
+    assert_non_null(made);
     for (int side = 0; side < 2; side++) {
         struct lan_port *port = &lan->ports[hub][side];
         struct weir_addr own = lan_addr(hub, side), other = lan_addr(hub, !side);
@@ -84,6 +84,16 @@ int lan_join(struct lan *lan, int a, int b, uint32_t queue_frames)
                          0);
     }
     return hub;
+}
+
+int lan_join(struct lan *lan, int a, int b, uint32_t queue_frames)
+{
+    return join(lan, a, b, weir_hub_create(2, 1500, queue_frames));
+}
+
+int lan_join_large(struct lan *lan, int a, int b, uint32_t queue_frames)
+{
+    return join(lan, a, b, weir_hub_create_large(2, 1500, 65535, queue_frames));
 }
 
 void lan_pair(struct lan *lan, uint32_t queue_frames)

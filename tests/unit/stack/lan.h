@@ -45,6 +45,9 @@ int lan_add(struct lan *lan, const struct weir_stack_config *config);
 /* Joins two nodes by a new hub; returns its number, which is the third byte of its /24. */
 int lan_join(struct lan *lan, int a, int b, uint32_t queue_frames);
 
+/* The same with large frames (links.h). */
+int lan_join_large(struct lan *lan, int a, int b, uint32_t queue_frames);
+
 struct weir_addr lan_addr(int hub, int side); /* side 0: a, 1: b */
 
 /* Two nodes on hub 0. */

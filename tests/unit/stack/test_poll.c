@@ -422,6 +422,78 @@ static void more_than_the_loopback_holds(void **state)
     lan_done(&lan);
 }
 
+/* ---- Large frames ------------------------------------------------------------------------------- */
+
+#define LARGE_TOTAL (1u << 20)
+
+/* A run leaves as few frames where the link takes large ones; segments are counted all the same. */
+static void a_run_is_one_frame(void **state)
+{
+    static const int nodes[2] = {0, 1};
+    struct lan lan;
+    int sockets[2];
+    uint64_t before;
+
+    (void)state;
+    lan_init(&lan);
+    lan_add(&lan, NULL);
+    lan_add(&lan, NULL);
+    lan_join_large(&lan, 0, 1, 64);
+    lan_connect(&lan, 0, 1, sockets);
+    before = lan.delivered;
+    assert_int_equal(lan_transfer(&lan, nodes, sockets, LARGE_TOTAL, 60 * WEIR_SECOND),
+                     LARGE_TOTAL);
+    assert_true(lan_counted(&lan, 0, WEIR_COUNT_SEGMENTS_OUT) >= LARGE_TOTAL / 1460);
+    assert_true(lan.delivered - before < LARGE_TOTAL / 1460 / 4);
+    assert_int_equal(lan_counted(&lan, 0, WEIR_COUNT_RETRANSMISSIONS), 0);
+    assert_int_equal(lan_counted(&lan, 1, WEIR_COUNT_PACKETS_IN),
+                     lan_counted(&lan, 0, WEIR_COUNT_PACKETS_OUT));
+    lan_done(&lan);
+}
+
+static void add_route(struct lan *lan, int node, int to_hub, const struct weir_addr *next)
+{
+    struct weir_prefix prefix = weir_prefix_from4(0x0a000000u + ((uint32_t)to_hub << 8), 24);
+
+    assert_int_equal(weir_stack_add_route(lan->stacks[node], &prefix, next), 0);
+}
+
+/* Node 0 sends large frames to router 1, which cuts them for the plain link to node 2. What comes is
+ * compared byte for byte, and its sums are verified there. */
+static void a_router_cuts_for_a_plain_link(void **state)
+{
+    static const int nodes[2] = {0, 2};
+    const struct weir_addr router[2] = {lan_addr(0, 1), lan_addr(1, 0)};
+    struct weir_endpoint remote = {.addr = lan_addr(1, 1), .port = 80};
+    struct weir_stack_config config;
+    struct lan lan;
+    int sockets[2], listener;
+
+    (void)state;
+    lan_init(&lan);
+    lan_config(&config);
+    config.forwarding = true;
+    lan_add(&lan, NULL);
+    lan_add(&lan, &config);
+    lan_add(&lan, NULL);
+    lan_join_large(&lan, 0, 1, 64);
+    lan_join(&lan, 1, 2, 256);
+    add_route(&lan, 0, 1, &router[0]);
+    add_route(&lan, 2, 0, &router[1]);
+    listener = lan_listen(&lan, 2, 80);
+    sockets[0] = weir_socket_open(lan.stacks[0], WEIR_TCP, 0);
+    weir_socket_connect(lan.stacks[0], sockets[0], &remote, lan.now);
+    lan_settle(&lan);
+    sockets[1] = weir_socket_accept(lan.stacks[2], listener, NULL);
+    assert_true(sockets[1] >= 0);
+    assert_int_equal(lan_transfer(&lan, nodes, sockets, LARGE_TOTAL, 60 * WEIR_SECOND),
+                     LARGE_TOTAL);
+    assert_true(lan_counted(&lan, 1, WEIR_COUNT_FORWARDED) >= LARGE_TOTAL / 1460);
+    assert_int_equal(lan_dropped(&lan, 2, WEIR_DROP_TCP_CHECKSUM), 0);
+    assert_int_equal(lan_dropped(&lan, 1, WEIR_DROP_TOO_BIG), 0);
+    lan_done(&lan);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +510,8 @@ int main(void)
         cmocka_unit_test(without_a_way_r2_ends_it),
         cmocka_unit_test(we_can_talk_to_ourselves),
         cmocka_unit_test(more_than_the_loopback_holds),
+        cmocka_unit_test(a_run_is_one_frame),
+        cmocka_unit_test(a_router_cuts_for_a_plain_link),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
