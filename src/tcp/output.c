@@ -92,8 +92,8 @@ static void write_unsummed(const struct tcp_conn *conn, struct tcp_header *heade
 {
     uint32_t length = header->header_length + payload;
 
-    ring_read(&conn->snd_ring, header->seq - tcp_send_base(conn), bytes + header->header_length,
-              payload);
+    ring_read(&conn->active->snd_ring, header->seq - tcp_send_base(conn),
+              bytes + header->header_length, payload);
     header->checksum = checksum_fold(checksum_join_u64(sum, length));
     tcp_header_emit(header, bytes);
 }
