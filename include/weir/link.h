@@ -62,7 +62,9 @@ struct weir_link_ops {
      * (packets that the outside refuses are counted by the link and lost, as on any wire). */
     int (*flush)(struct weir_link *link, weir_time now);
 
-    /* Borrows up to `max` received frames. Returns their number; 0: none at the moment. */
+    /* Borrows up to `max` received frames. Returns their number; 0: none at the moment. As long as
+     * it returns `max`, the link may hold more that its descriptor does not show: call again before
+     * waiting for that. */
     int (*receive)(struct weir_link *link, struct weir_frame *frames, int max, weir_time now);
 
     /* True if begin would lend a full-sized frame now. */

@@ -45,14 +45,19 @@ void weir_hub_destroy(struct weir_hub *hub);
 
 /* A UDP socket bound to `ip:port` (host order). `mtu` bounds what we send; datagrams up to 64 KiB
  * are received. The frame tag is the UDP peer: weir_udp_tag(ip, port). Sent and received in batches
- * (sendmmsg, recvmmsg). Returns NULL with *error set to a WEIR_E… (ADDRINUSE, ADDRNOTAVAIL, PERM,
+ * (sendmmsg, recvmmsg), and equal packets to one peer as one run where the system can cut it
+ * (UDP_SEGMENT, UDP_GRO); the other end cannot tell. Returns NULL with *error set to a WEIR_E… (ADDRINUSE, ADDRNOTAVAIL, PERM,
  * …) if the socket cannot be made. */
 struct weir_link *weir_udp_create(uint32_t ip, uint16_t port, uint32_t mtu, int *error);
 
 /* Counts since creation. `failed`: the system refused to send it, or the tag named no peer.
- * `errors`: errors that the socket reported while receiving (ICMP); they concern nobody. */
+ * `errors`: errors that the socket reported while receiving (ICMP); they concern nobody.
+ * `runs_sent`, `runs_received`: messages of several packets, each of which is counted as sent or
+ * received too. `runs_refused`: times that the system would not cut a run: at most once, since
+ * from then on packets leave one by one. */
 struct weir_udp_counts {
     uint64_t sent, failed, received, errors;
+    uint64_t runs_sent, runs_refused, runs_received;
 };
 
 /* Only for links made by weir_udp_create; as exact as the threads that use the link allow. */

@@ -15,6 +15,7 @@ struct host_iface {
     int index;
     int fd;                /* -1: nothing to wait for */
     bool is_write_watched; /* registered for EPOLLOUT */
+    bool is_unread;        /* the leader's: it may hold frames that the descriptor does not show */
 };
 
 /* A thread that waits. Waiters come from a pool and are freed with the host only, so that a wake-up
@@ -63,6 +64,7 @@ struct weir_host {
 
     struct host_iface *ifaces[WEIR_IFACES_MAX];
     int ifaces_count;
+    int unread; /* the leader's: how many have is_unread */
 
     struct waiter *leader;   /* the thread that is the loop, or NULL */
     bool is_leader_sleeping; /* in epoll, until `armed` */

@@ -25,7 +25,10 @@
  * commits and flushes; so a flush is a system call under the lock, once a batch. No user code runs
  * under it but between weir_host_lock and unlock.
  *
- * Limits: 16 descriptors and 64 frames a descriptor between two polls, 256 frames a poll; 64
+ * A link may have read more than it was asked for, which its descriptor does not show; one that
+ * filled every batch of its turn is therefore read again without a sleep in between.
+ *
+ * Limits: 16 descriptors and 8 batches of 64 frames a descriptor between two polls, 256 frames a poll; 64
  * descriptors of the program in one wait. These the program's own poll(2) set watches beside the
  * epoll descriptor, so that anything poll(2) takes will do (regular files too). */
 
@@ -41,6 +44,7 @@
 #include <weir/error.h>
 
 #define FRAMES_AT_ONCE 64
+#define BATCHES_MAX 8
 #define EVENTS_AT_ONCE 16
 #define POLL_BUDGET 256
 #define ROUNDS_MAX 8
@@ -178,31 +182,55 @@ static void drain(int event_fd)
     (void)!read(event_fd, &rings, sizeof(rings));
 }
 
+/* Reads the link and gives its frames to the stack, a batch at a time, until it has no more or has had
+ * its turn; what it then still holds, its descriptor need not show. Called without the lock. */
+static void read_link(struct weir_host *host, struct host_iface *iface, weir_time now)
+{
+    struct weir_frame frames[FRAMES_AT_ONCE];
+    struct weir_link *link = iface->link;
+    int count = FRAMES_AT_ONCE;
+
+    for (int batch = 0; batch < BATCHES_MAX && count == FRAMES_AT_ONCE; batch++) {
+        count = link->ops->receive(link, frames, FRAMES_AT_ONCE, now);
+        if (count <= 0)
+            break;
+        pthread_mutex_lock(&host->lock);
+        host->is_leader_sleeping = false;
+        weir_stack_input(host->stack, iface->index, frames, count, now);
+        host->is_more = true; /* what input staged must be flushed */
+        pthread_mutex_unlock(&host->lock);
+    }
+    if (iface->is_unread != (count == FRAMES_AT_ONCE)) {
+        iface->is_unread = !iface->is_unread;
+        host->unread += iface->is_unread ? 1 : -1;
+    }
+}
+
 /* Called without the lock. */
 static void serve_ready(struct weir_host *host, const struct epoll_event *event, weir_time now)
 {
-    struct weir_frame frames[FRAMES_AT_ONCE];
     struct host_iface *iface = event->data.ptr;
-    struct weir_link *link;
-    int count = 0;
 
     if (!iface) {
         drain(host->wake_fd);
         return;
     }
-    link = iface->link;
+    if (event->events & EPOLLOUT) {
+        pthread_mutex_lock(&host->lock);
+        host->is_leader_sleeping = false;
+        (void)iface->link->ops->flush(iface->link, now);
+        pthread_mutex_unlock(&host->lock);
+    }
     if (event->events & ~(uint32_t)EPOLLOUT)
-        count = link->ops->receive(link, frames, FRAMES_AT_ONCE, now);
-    if (count <= 0 && !(event->events & EPOLLOUT))
-        return;
-    pthread_mutex_lock(&host->lock);
-    host->is_leader_sleeping = false;
-    if (event->events & EPOLLOUT)
-        (void)link->ops->flush(link, now);
-    if (count > 0)
-        weir_stack_input(host->stack, iface->index, frames, count, now);
-    host->is_more |= count > 0; /* what input staged must be flushed */
-    pthread_mutex_unlock(&host->lock);
+        read_link(host, iface, now);
+}
+
+/* Links that may hold frames, whether epoll has named them or not. Called without the lock. */
+static void serve_unread(struct weir_host *host, weir_time now)
+{
+    for (int index = 0; host->unread > 0 && index < host->ifaces_count; index++)
+        if (host->ifaces[index]->is_unread)
+            read_link(host, host->ifaces[index], now);
 }
 
 /* epoll_wait to the nanosecond, also on kernels before 5.11, which lack the call for it. */
@@ -228,6 +256,8 @@ static int sleep_in_epoll(struct weir_host *host, struct pollfd *fds, unsigned c
     int result = 0, ready = 0;
     weir_time now;
 
+    if (host->unread > 0)
+        deadline = 0;
     if (fds)
         result = poll_fds(host->epoll_fd, fds, count, deadline, &is_ready);
     else
@@ -237,6 +267,7 @@ static int sleep_in_epoll(struct weir_host *host, struct pollfd *fds, unsigned c
     if (ready < 0 && errno == EINTR)
         result = WEIR_EINTR;
     now = weir_host_now();
+    serve_unread(host, now);
     for (int index = 0; index < ready; index++)
         serve_ready(host, &events[index], now);
     return result;
