@@ -6,5 +6,6 @@
  * the name) and returns the program's exit status. */
 
 int verb_drill(int argc, char **argv);
+int verb_perf(int argc, char **argv);
 
 #endif

@@ -12,6 +12,7 @@ static const struct {
     const char *help;
 } verbs[] = {
     {"drill", verb_drill, "run packet scripts against a stack in virtual time"},
+    {"perf", verb_perf, "measure throughput and latency between two nodes"},
 };
 
 static int usage(FILE *to, int status)
