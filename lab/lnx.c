@@ -6,7 +6,8 @@
  * carriage return, the first word of a line names a directive (the tables below). Directives come
  * in any order, but a neighbour's interface stands before it. One kind of comment means something to
  * us and nothing to anybody else: a line `# weir: impair IFACE KEY=VALUE…` makes that interface's
- * sending side bad, wherever in the file it stands.
+ * sending side bad, wherever in the file it stands; with `from VIP` behind the interface, it makes bad
+ * what comes in there from that neighbour.
  *
  * The text is walked once. Each line is cut into words in a buffer of LNX_LINE_MAX bytes and handed
  * to the directive's function, which checks every word and appends to the arrays of struct lnx. Two
@@ -30,6 +31,8 @@
 
 struct impair_line {
     char name[WEIR_IFACE_NAME];
+    bool has_from;
+    struct weir_addr from;
     struct weir_impair impair;
     unsigned line;
 };
@@ -231,6 +234,7 @@ static int directive_neighbor(struct parser *parser)
 
     if (result)
         return result;
+    memset(&neighbour, 0, sizeof neighbour);
     if (weir_addr_parse(parser->word[1], &neighbour.addr))
         return fail(parser, parser->word[1], "not an IPv4 address");
     if (strcmp(parser->word[2], "at") != 0)
@@ -394,22 +398,27 @@ static int directive_tcp(struct parser *parser)
 
 /* ---- weir comments ----------------------------------------------------------------------------- */
 
-/* `# weir: impair IFACE KEY=VALUE…`; word[0] is "impair". */
+/* `# weir: impair IFACE [from VIP] KEY=VALUE…`; word[0] is "impair". */
 static int comment_impair(struct parser *parser)
 {
+    bool has_from = parser->words > 2 && strcmp(parser->word[2], "from") == 0;
+    unsigned i = has_from ? 4 : 2;
     struct impair_line impair;
     void *array = parser->impairs;
-    unsigned i;
     int result;
 
-    if (parser->words < 3)
-        return fail(parser, parser->word[0], "too few words, expected: impair IFACE KEY=VALUE...");
+    if (parser->words <= i)
+        return fail(parser, parser->word[0],
+                    "too few words, expected: impair IFACE [from VIP] KEY=VALUE...");
     memset(&impair, 0, sizeof impair);
     if (strlen(parser->word[1]) >= sizeof impair.name)
         return fail(parser, parser->word[1], "interface name too long");
     memcpy(impair.name, parser->word[1], strlen(parser->word[1]) + 1);
     impair.line = parser->line;
-    for (i = 2; i < parser->words; i++)
+    impair.has_from = has_from;
+    if (has_from && weir_addr_parse(parser->word[3], &impair.from))
+        return fail(parser, parser->word[3], "not an IPv4 address");
+    for (; i < parser->words; i++)
         if (weir_impair_parse(&impair.impair, parser->word[i]))
             return fail(parser, parser->word[i], "not a key and value that impair knows");
     result = grow(parser, &array, parser->impair_count, sizeof impair);
@@ -519,17 +528,43 @@ static int check_advertise(struct parser *parser)
     return 0;
 }
 
+/* `from VIP`: to the neighbour of this interface. */
+static int apply_impair_from(struct parser *parser, const struct impair_line *line, unsigned iface)
+{
+    struct lnx *lnx = parser->lnx;
+    char text[WEIR_ADDR_TEXT];
+    size_t i;
+
+    for (i = 0; i < lnx->neighbour_count; i++) {
+        struct lnx_neighbour *neighbour = &lnx->neighbours[i];
+
+        if (neighbour->iface != iface || !weir_addr_equal(&neighbour->addr, &line->from))
+            continue;
+        neighbour->is_impaired = true;
+        neighbour->impair = line->impair;
+        return 0;
+    }
+    return fail_at(parser, line->line, weir_addr_print(&line->from, text),
+                   "no neighbor's address on this interface");
+}
+
 static int apply_impairs(struct parser *parser)
 {
     struct lnx *lnx = parser->lnx;
     size_t i;
-    int iface;
+    int iface, result;
 
     for (i = 0; i < parser->impair_count; i++) {
         iface = find_iface(lnx, parser->impairs[i].name);
         if (iface < 0)
             return fail_at(parser, parser->impairs[i].line, parser->impairs[i].name,
                            "no interface of this name");
+        if (parser->impairs[i].has_from) {
+            result = apply_impair_from(parser, &parser->impairs[i], (unsigned)iface);
+            if (result)
+                return result;
+            continue;
+        }
         lnx->ifaces[iface].is_impaired = true;
         lnx->ifaces[iface].impair = parser->impairs[i].impair;
     }

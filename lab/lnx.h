@@ -31,6 +31,8 @@ struct lnx_neighbour {
     uint32_t udp_ip;
     uint16_t udp_port;
     unsigned iface; /* index into ifaces */
+    bool is_impaired;
+    struct weir_impair impair; /* of what it sends to us; only if is_impaired */
 };
 
 struct lnx_route {

@@ -2,8 +2,9 @@
 
 /* From an lnx file to a running node.
  *
- * Every interface is a UDP socket, wrapped in `impair` if the file asks for it; the frame tag of a
- * neighbour is its UDP address, so the stack itself refuses datagrams from strangers
+ * Every interface is a UDP socket, wrapped in `impair`, which does nothing unless the file or, later,
+ * the prompt asks for it, and in a wrapper of the receiving side if the file impairs a neighbour; the
+ * frame tag of a neighbour is its UDP address, so the stack itself refuses datagrams from strangers
  * (only_neighbours). The stack's settings come from a profile, and with profile `brown` the file's
  * bounds for the retransmission timeout replace the profile's.
  *
@@ -83,15 +84,51 @@ static int create_host(struct builder *builder)
     return builder->host ? 0 : fail(builder, "cannot create the stack", WEIR_ENOMEM);
 }
 
-/* Replaces *link by an impaired one. */
+/* A seed of its own for whoever was given none; `salt` tells them apart. */
+static void choose_seed(const struct builder *builder, struct weir_impair *impair, uint64_t salt)
+{
+    if (impair->seed == 0)
+        impair->seed = builder->seed + salt;
+}
+
+/* Impairs what comes from those neighbours of the interface that the file names. */
+static int impair_received(struct builder *builder, const struct lnx_iface *iface,
+                           struct weir_link **link)
+{
+    const struct lnx *lnx = builder->lnx;
+    struct weir_link *wrapper = NULL;
+    int result = 0;
+    size_t i;
+
+    for (i = 0; i < lnx->neighbour_count && !result; i++) {
+        const struct lnx_neighbour *neighbour = &lnx->neighbours[i];
+        struct weir_impair impair = neighbour->impair;
+
+        if (!neighbour->is_impaired || &lnx->ifaces[neighbour->iface] != iface)
+            continue;
+        if (!wrapper)
+            wrapper = weir_impair_received_create(*link);
+        if (!wrapper)
+            return fail(builder, iface->name, WEIR_ENOMEM);
+        *link = wrapper;
+        choose_seed(builder, &impair, ((uint64_t)i + 1) << 32);
+        result = weir_impair_received_add(
+            wrapper, weir_udp_tag(neighbour->udp_ip, neighbour->udp_port), &impair);
+    }
+    return result ? fail(builder, iface->name, result) : 0;
+}
+
+/* Replaces *link by one that can be impaired. */
 static int impair_link(struct builder *builder, const struct lnx_iface *iface,
                        struct weir_link **link)
 {
     struct weir_impair impair = iface->impair;
     struct weir_link *wrapper;
+    int result = impair_received(builder, iface, link);
 
-    if (impair.seed == 0)
-        impair.seed = builder->seed + iface->line;
+    if (result)
+        return result;
+    choose_seed(builder, &impair, iface->line);
     wrapper = weir_impair_create(*link, &impair);
     if (!wrapper)
         return fail(builder, iface->name, WEIR_ENOMEM);
@@ -112,7 +149,7 @@ static int add_iface(struct builder *builder, const struct lnx_iface *iface)
                  iface->udp_ip & 255, iface->udp_port);
         return fail(builder, what, result);
     }
-    result = iface->is_impaired ? impair_link(builder, iface, &link) : 0;
+    result = impair_link(builder, iface, &link);
     if (!result) {
         result = weir_host_add_iface(builder->host, iface->name, link, &iface->addr, &iface->prefix,
                                      true);

@@ -38,6 +38,10 @@ int weir_host_add_iface(struct weir_host *host, const char *name, struct weir_li
                         const struct weir_addr *addr, const struct weir_prefix *prefix,
                         bool only_neighbours);
 
+/* The link of an interface (an index of the stack's), for calls of links.h such as weir_impair_set:
+ * between lock and unlock only. NULL: no such interface. */
+struct weir_link *weir_host_link(struct weir_host *host, int iface);
+
 /* The stack, for calls of stack.h, socket.h and inspect.h: between lock and unlock only. Unlock
  * sends what became due and wakes whoever can go on. Events belong to the host: take them with
  * weir_host_next_event, not with weir_stack_next_event. */

@@ -106,7 +106,21 @@ int weir_impair_set(struct weir_link *link, const struct weir_impair *impair);
  * range. */
 int weir_impair_parse(struct weir_impair *impair, const char *key_value);
 
+/* The values in use: those given, with defaults in place of zeros. */
+void weir_impair_get(const struct weir_link *link, struct weir_impair *impair);
+
 void weir_impair_counts(const struct weir_link *link, struct weir_impair_counts *counts);
+
+/* Wraps `inner` (owned from now on), a link with a descriptor, so that what it receives from chosen peers
+ * is impaired: for peers that cannot be made to impair what they send. Everything else, and sending,
+ * passes. Real time only: `now` must be CLOCK_MONOTONIC's. NULL if memory or descriptors are short;
+ * inner is then still the caller's. */
+struct weir_link *weir_impair_received_create(struct weir_link *inner);
+
+/* Impairs what comes with this tag; before the link is used. Returns 0, WEIR_ENOMEM, or WEIR_EINVAL:
+ * values out of range, the tag is there already, or over 1024 peers. */
+int weir_impair_received_add(struct weir_link *link, uint64_t tag,
+                             const struct weir_impair *impair);
 
 #ifdef __cplusplus
 }

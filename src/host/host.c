@@ -182,6 +182,14 @@ int weir_host_add_iface(struct weir_host *host, const char *name, struct weir_li
     return result;
 }
 
+struct weir_link *weir_host_link(struct weir_host *host, int iface)
+{
+    for (int index = 0; index < host->ifaces_count; index++)
+        if (host->ifaces[index]->index == iface)
+            return host->ifaces[index]->link;
+    return NULL;
+}
+
 struct weir_stack *weir_host_lock(struct weir_host *host)
 {
     pthread_mutex_lock(&host->lock);

@@ -500,6 +500,12 @@ int weir_impair_set(struct weir_link *link, const struct weir_impair *set)
     return 0;
 }
 
+void weir_impair_get(const struct weir_link *link, struct weir_impair *set)
+{
+    assert(link->ops == &impair_ops);
+    *set = ((const struct impair *)(const void *)link)->set;
+}
+
 void weir_impair_counts(const struct weir_link *link, struct weir_impair_counts *counts)
 {
     assert(link->ops == &impair_ops);

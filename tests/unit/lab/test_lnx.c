@@ -209,7 +209,12 @@ static const struct fault {
     {"# weir:", "x.lnx:3: \"weir:\": too few words"},
     {"# weir: repair if0", "x.lnx:3: \"repair\": unknown weir directive"},
     {"# weir: impair if0",
-     "x.lnx:3: \"impair\": too few words, expected: impair IFACE KEY=VALUE..."},
+     "x.lnx:3: \"impair\": too few words, expected: impair IFACE [from VIP] KEY=VALUE..."},
+    {"# weir: impair if0 from 10.0.0.2",
+     "x.lnx:3: \"impair\": too few words, expected: impair IFACE [from VIP] KEY=VALUE..."},
+    {"# weir: impair if0 from h2 loss=0.1", "x.lnx:3: \"h2\": not an IPv4 address"},
+    {"# weir: impair if0 from 10.0.0.9 loss=0.1",
+     "x.lnx:3: \"10.0.0.9\": no neighbor's address on this interface"},
     {"# weir: impair if0 loss=2", "x.lnx:3: \"loss=2\": not a key and value that impair knows"},
     {"# weir: impair if0 los=0.1", "x.lnx:3: \"los=0.1\": not a key and value that impair knows"},
     {"# weir: impair if7 loss=0.1", "x.lnx:3: \"if7\": no interface of this name"},
@@ -373,20 +378,34 @@ static void test_cut(void **state)
     }
 }
 
+/* `from`: what a neighbour sends to us, and nothing else. */
+static void test_impair_from(void **state)
+{
+    struct lnx lnx;
+    struct lnx_error error;
+
+    (void)state;
+    assert_int_equal(parse("# weir: impair if0 from 10.0.0.3 loss=0.5 seed=3\n" IFACE NEIGHBOR
+                           "neighbor 10.0.0.3 at 127.0.0.1:5002 via if0\n",
+                           &lnx, &error),
+                     0);
+    assert_false(lnx.ifaces[0].is_impaired);
+    assert_false(lnx.neighbours[0].is_impaired);
+    assert_true(lnx.neighbours[1].is_impaired);
+    assert_true(lnx.neighbours[1].impair.loss > 0.49 && lnx.neighbours[1].impair.loss < 0.51);
+    assert_int_equal(lnx.neighbours[1].impair.seed, 3);
+    lnx_done(&lnx);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_file),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_good_lines),
-        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_neighbor_before_interface),
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_no_text),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_impair_from), cmocka_unit_test(test_whole_file),
+        cmocka_unit_test(test_defaults),    cmocka_unit_test(test_good_lines),
+        cmocka_unit_test(test_faults),      cmocka_unit_test(test_neighbor_before_interface),
+        cmocka_unit_test(test_empty),       cmocka_unit_test(test_no_text),
+        cmocka_unit_test(test_limits),      cmocka_unit_test(test_files),
+        cmocka_unit_test(test_damage),      cmocka_unit_test(test_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
