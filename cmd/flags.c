@@ -70,6 +70,12 @@ static int flag_config(struct flags *flags, const char *value)
     return *value ? 0 : WEIR_EINVAL;
 }
 
+static int flag_control(struct flags *flags, const char *value)
+{
+    flags->control = value;
+    return *value ? 0 : WEIR_EINVAL;
+}
+
 static int flag_ip_checksum(struct flags *flags, const char *value)
 {
     return parse_bool(value, &flags->node.skip_ip_checksum);
@@ -131,6 +137,7 @@ static int flag_help(struct flags *flags, const char *value)
 
 static const struct flag flag_table[] = {
     {"config", flag_config, "FILE", "the node's lnx file (required)"},
+    {"control", flag_control, "PATH", "take commands over a Unix socket there, too"},
     {"disable-ip-checksum", flag_ip_checksum, NULL, "do not verify IP header checksums"},
     {"disable-tcp-checksum", flag_tcp_checksum, NULL, "do not verify TCP checksums"},
     {"drop", flag_drop, "RATE", "drop forwarded packets with this probability, 0..1"},

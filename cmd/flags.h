@@ -12,6 +12,7 @@ enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 struct flags {
     const char *config;
+    const char *control; /* path of the control socket; NULL: none */
     struct node_options node;
     enum log_level log_level;
     bool help;

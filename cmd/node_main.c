@@ -2,7 +2,8 @@
 
 /* What vhost and vrouter have in common, which is all but one bit.
  *
- * Flags, then the lnx file, then the node's sockets, then the prompt until it ends. Each step that
+ * Flags, then the lnx file, then the node's sockets, then its control socket (so that a node which
+ * answers there is up), then the prompt until it ends. Each step that
  * fails says why in one line on stderr and sets the exit status: 2 for wrong usage, 1 for a config
  * that cannot be read, parsed or brought up, 0 else. Everything that happens at the prompt goes to
  * stdout and does not change the status, unless stdout could not take it: 1.
@@ -10,6 +11,7 @@
 
 #include <cmd/flags.h>
 #include <cmd/node_main.h>
+#include <cmd/repl/control.h>
 #include <cmd/repl/repl.h>
 #include <stdio.h>
 
@@ -23,8 +25,8 @@ static int usage(const char *program, const char *error)
 
 static int run(const char *program, const struct flags *flags, const struct lnx *lnx)
 {
-    struct repl_options options = {flags->node.is_router, flags->log_level, program};
-    char error[NODE_ERROR_TEXT];
+    struct repl_options options = {flags->node.is_router, flags->log_level, program, NULL};
+    char error[NODE_ERROR_TEXT + CONTROL_ERROR_TEXT];
     struct weir_host *host = node_open(lnx, &flags->node, error, sizeof error);
     int status;
 
@@ -32,10 +34,18 @@ static int run(const char *program, const struct flags *flags, const struct lnx 
         fprintf(stderr, "%s: %s: %s\n", program, flags->config, error);
         return 1;
     }
+    if (flags->control)
+        options.control = control_create(flags->control, error);
+    if (flags->control && !options.control) {
+        fprintf(stderr, "%s: %s\n", program, error);
+        weir_host_destroy(host);
+        return 1;
+    }
     if (flags->log_level >= LOG_INFO)
         fprintf(stderr, "%s: %s: %zu interfaces, %zu neighbours\n", program, flags->config,
                 lnx->iface_count, lnx->neighbour_count);
     status = repl_run(host, &options);
+    control_destroy(options.control);
     weir_host_destroy(host);
     if (status)
         fprintf(stderr, "%s: cannot write to standard output\n", program);

@@ -35,13 +35,13 @@ void cmd_a(struct repl *repl, const struct args *args)
         return;
     socket = open_listener(repl, port);
     if (socket < 0) {
-        repl_say(repl, "VAccept error: %s",
-                 socket == WEIR_EADDRINUSE ? "port already in use" : weir_strerror(socket));
+        repl_fail(repl, "VAccept error: %s",
+                  socket == WEIR_EADDRINUSE ? "port already in use" : weir_strerror(socket));
         return;
     }
     sid = repl_add_socket(repl, socket, SID_LISTENER);
     if (!sid) {
-        repl_say(repl, "VAccept error: %s", weir_strerror(WEIR_ENOMEM));
+        repl_fail(repl, "VAccept error: %s", weir_strerror(WEIR_ENOMEM));
         return;
     }
     repl_say(repl, "Created listen socket with ID %d", sid->sid);

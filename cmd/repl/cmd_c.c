@@ -14,7 +14,7 @@ static struct sid *open_socket(struct repl *repl)
     weir_host_unlock(repl->host);
     sid = socket < 0 ? NULL : repl_add_socket(repl, socket, SID_CONNECTION);
     if (!sid)
-        repl_say(repl, "VConnect error: %s", weir_strerror(socket < 0 ? socket : WEIR_ENOMEM));
+        repl_fail(repl, "VConnect error: %s", weir_strerror(socket < 0 ? socket : WEIR_ENOMEM));
     return sid;
 }
 
@@ -71,8 +71,8 @@ void cmd_c(struct repl *repl, const struct args *args)
     weir_host_unlock(repl->host);
     sid->closed = true;
     repl_forget(repl, sid, true);
-    repl_say(repl, "VConnect error: %s",
-             result == WEIR_ECONNREFUSED || result == WEIR_ETIMEDOUT
-                 ? "destination port does not exist"
-                 : print_error(result));
+    repl_fail(repl, "VConnect error: %s",
+              result == WEIR_ECONNREFUSED || result == WEIR_ETIMEDOUT
+                  ? "destination port does not exist"
+                  : print_error(result));
 }

@@ -14,11 +14,11 @@ void cmd_cl(struct repl *repl, const struct args *args)
     if (!sid)
         return;
     if (sid->closed) {
-        repl_say(repl, "error: connection closing");
+        repl_fail(repl, "error: connection closing");
         return;
     }
     if (sid->transfer) {
-        repl_say(repl, "error: the socket belongs to a file transfer");
+        repl_fail(repl, "error: the socket belongs to a file transfer");
         return;
     }
     if (sid->kind == SID_LISTENER) {

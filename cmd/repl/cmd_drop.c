@@ -10,8 +10,8 @@ void cmd_drop(struct repl *repl, const struct args *args)
     double rate;
 
     if (args_rate(args->word[1], &rate)) {
-        repl_say(repl, "Drop rate must be a decimal number in the range [0,1] (eg. 0.5), "
-                       "0 to disable");
+        repl_fail(repl, "Drop rate must be a decimal number in the range [0,1] (eg. 0.5), "
+                        "0 to disable");
         return;
     }
     weir_stack_set_drop_rate(weir_host_lock(repl->host), rate, 0);

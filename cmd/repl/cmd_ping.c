@@ -52,6 +52,7 @@ static void print_sums(struct repl *repl, const struct sums *sums)
 {
     repl_say(repl, "%u sent, %u received, %.0f%% lost", sums->sent, sums->received,
              sums->sent ? 100.0 * (sums->sent - sums->received) / sums->sent : 0);
+    repl->failed = repl->failed || !sums->received;
     if (sums->received)
         repl_say(repl, "round trip min/avg/max = %.3f/%.3f/%.3f ms", in_ms(sums->least),
                  in_ms(sums->total / sums->received), in_ms(sums->most));
@@ -69,7 +70,7 @@ static void run(struct repl *repl, struct probe *probe, uint64_t count)
             break;
         result = probe_run(repl, probe, 0, PING_TIMEOUT);
         if (result) {
-            repl_say(repl, "Error during ping: %s", print_error(result));
+            repl_fail(repl, "Error during ping: %s", print_error(result));
             return;
         }
         sums.sent++;
@@ -89,12 +90,12 @@ void cmd_ping(struct repl *repl, const struct args *args)
     if (!word_addr(repl, args->word[1], &to))
         return;
     if (args->word[2] && args_number(args->word[2], 1, PING_COUNT_MAX, &count)) {
-        repl_say(repl, "error: \"%s\": not a count from 1 to %d", args->word[2], PING_COUNT_MAX);
+        repl_fail(repl, "error: \"%s\": not a count from 1 to %d", args->word[2], PING_COUNT_MAX);
         return;
     }
     result = probe_open(repl, &probe, &to);
     if (result) {
-        repl_say(repl, "Error during ping: %s", print_error(result));
+        repl_fail(repl, "Error during ping: %s", print_error(result));
         return;
     }
     run(repl, &probe, count);

@@ -50,9 +50,9 @@ static void run(struct repl *repl, struct sid *sid, struct reading *reading)
         repl_say(repl, "Read %zu bytes: %s", reading->got, text ? text : "");
         free(text);
     } else if (result == 0) {
-        repl_say(repl, "VRead error: EOF");
+        repl_fail(repl, "VRead error: EOF");
     } else {
-        repl_say(repl, "VRead error: %s", print_error((int)result));
+        repl_fail(repl, "VRead error: %s", print_error((int)result));
     }
 }
 
@@ -73,17 +73,17 @@ void cmd_r(struct repl *repl, const struct args *args)
         return;
     if (args_number(args->word[2], 1, READ_MAX, &length) ||
         !parse_mode(args->word[3], &reading.all)) {
-        repl_say(repl, "Usage: %s", command_find("r", false)->usage);
+        repl_fail(repl, "Usage: %s", command_find("r", false)->usage);
         return;
     }
     if (sid->kind == SID_LISTENER || sid->transfer || sid->closed) {
-        repl_say(repl, "VRead error: Operation not permitted");
+        repl_fail(repl, "VRead error: Operation not permitted");
         return;
     }
     reading.length = (size_t)length;
     reading.data = malloc(reading.length);
     if (!reading.data) {
-        repl_say(repl, "VRead error: %s", weir_strerror(WEIR_ENOMEM));
+        repl_fail(repl, "VRead error: %s", weir_strerror(WEIR_ENOMEM));
         return;
     }
     sid->busy = true;

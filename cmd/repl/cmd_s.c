@@ -37,11 +37,11 @@ void cmd_s(struct repl *repl, const struct args *args)
     if (!sid)
         return;
     if (sid->kind == SID_LISTENER || sid->transfer) {
-        repl_say(repl, "VWrite error: Operation not permitted");
+        repl_fail(repl, "VWrite error: Operation not permitted");
         return;
     }
     if (sid->closed) {
-        repl_say(repl, "VWrite error: %s", print_error(WEIR_EPIPE));
+        repl_fail(repl, "VWrite error: %s", print_error(WEIR_EPIPE));
         return;
     }
     sid->busy = true;
@@ -49,6 +49,6 @@ void cmd_s(struct repl *repl, const struct args *args)
     if (result >= 0)
         repl_say(repl, "Wrote %ld bytes", result);
     else
-        repl_say(repl, "VWrite error: %s", print_error((int)result));
+        repl_fail(repl, "VWrite error: %s", print_error((int)result));
     repl_settle(repl, sid);
 }

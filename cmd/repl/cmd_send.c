@@ -27,5 +27,5 @@ void cmd_send(struct repl *repl, const struct args *args)
         return;
     }
     repl_say(repl, "Sent 0 bytes");
-    repl_say(repl, "Error during send:   %s", print_error((int)result));
+    repl_fail(repl, "Error during send:   %s", print_error((int)result));
 }

@@ -63,7 +63,7 @@ static bool trace_hop(struct repl *repl, struct probe *probe, uint8_t ttl)
     for (i = 0; i < TRIES && repl_may_wait(repl); i++) {
         result = probe_run(repl, probe, ttl, HOP_TIMEOUT);
         if (result) {
-            repl_say(repl, "Error during traceroute: %s", print_error(result));
+            repl_fail(repl, "Error during traceroute: %s", print_error(result));
             return false;
         }
         add_answer(&hop, &probe->answer);
@@ -83,7 +83,7 @@ void cmd_traceroute(struct repl *repl, const struct args *args)
         return;
     result = probe_open(repl, &probe, &to);
     if (result) {
-        repl_say(repl, "Error during traceroute: %s", print_error(result));
+        repl_fail(repl, "Error during traceroute: %s", print_error(result));
         return;
     }
     while (trace_hop(repl, &probe, ttl) && ttl < HOPS_MAX)

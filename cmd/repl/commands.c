@@ -43,14 +43,14 @@ static void run(struct repl *repl, const struct args *args)
 
     if (!command) {
         shown = args_printable(args->word[0], strnlen(args->word[0], 64));
-        repl_say(repl, "Invalid command: %s", shown ? shown : "");
+        repl_fail(repl, "Invalid command: %s", shown ? shown : "");
         free(shown);
         cmd_help(repl, args);
         return;
     }
     if (args->count - 1 < command->least ||
         (args->count - 1 > command->most && command->most < COMMAND_TEXT)) {
-        repl_say(repl, "Usage: %s", command->usage);
+        repl_fail(repl, "Usage: %s", command->usage);
         return;
     }
     command->fn(repl, args);
@@ -61,7 +61,7 @@ void command_run(struct repl *repl, char *line)
     struct args args;
 
     if (args_parse(line, &args)) {
-        repl_say(repl, "error: out of memory");
+        repl_fail(repl, "error: out of memory");
         return;
     }
     repl->interrupted = false;

@@ -24,6 +24,8 @@ struct repl;
     C(lr, 0, 0, "lr", "list routes", WHO_BOTH)                                                 \
     C(up, 1, 1, "up <interface>", "take an interface up", WHO_BOTH)                            \
     C(down, 1, 1, "down <interface>", "take an interface down", WHO_BOTH)                      \
+    C(link, 1, COMMAND_TEXT, "link <interface> KEY=VALUE ... | off", "make what it sends bad, or show it", \
+      WHO_BOTH)                                                                                \
     C(send, 2, COMMAND_TEXT, "send <addr> <message>", "send a test packet", WHO_BOTH)                    \
     C(drop, 1, 1, "drop <rate>, where rate is [0, 1]", "drop forwarded packets at random",     \
       WHO_BOTH)                                                                                \

@@ -3,7 +3,7 @@
 /* Completion of the word before the cursor.
  *
  * The first word is a command of this kind of node. What can follow depends on the command: an
- * interface for `up` and `down`, a file for `sf` and `rf`, nothing else. All candidates that begin
+ * interface for `up`, `down` and `link`, a file for `sf` and `rf`, nothing else. All candidates that begin
  * with what is typed are collected; what they have in common beyond that is what may be inserted,
  * followed by a blank if there is but one (and it is no directory).
  *
@@ -148,7 +148,7 @@ int complete_line(struct repl *repl, const char *line, size_t cursor, struct com
         return WEIR_ENOMEM;
     if (strspn(line, " ") >= start)
         result = offer_commands(repl, completion, line + start);
-    else if (is_command(line, "up") || is_command(line, "down"))
+    else if (is_command(line, "up") || is_command(line, "down") || is_command(line, "link"))
         result = offer_ifaces(repl, completion, line + start);
     else if (is_command(line, "sf") || is_command(line, "rf"))
         result = offer_files(completion, line + start);

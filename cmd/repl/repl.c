@@ -12,6 +12,11 @@
  *     node lives on while it waits;
  *   - accepting, `sf` and `rf` never wait: they are moved by the events of their sockets.
  *
+ * Commands also come over the control socket (control.c), if there is one: the loop takes them when it
+ * waits at its prompt, one at a time, and what they print goes to who has asked. Events that are dealt
+ * with while such a command blocks are still the prompt's. With a control socket the end of an input
+ * that is no terminal does not end the node.
+ *
  * Signals come through a descriptor. On a terminal SIGINT sets `interrupted`, which ends a blocked
  * command, or, at an empty prompt, the node; otherwise, and for SIGTERM and SIGHUP always, it means
  * `exit`. SIGPIPE is ignored: a node whose output nobody reads any more ends.
@@ -21,6 +26,7 @@
  */
 
 #include <cmd/repl/commands.h>
+#include <cmd/repl/control.h>
 #include <cmd/repl/probe.h>
 #include <cmd/repl/repl.h>
 #include <cmd/repl/terminal.h>
@@ -56,6 +62,12 @@ static bool write_all(int fd, const char *text, size_t length)
 static void write_line(struct repl *repl, char *line, size_t length)
 {
     line[length] = '\n'; /* in place of the terminator */
+    if (repl->asker) {
+        control_print(repl->asker, line, length + 1);
+        return;
+    }
+    if (repl->options.control)
+        control_event(repl->options.control, line, length + 1);
     if (repl->terminal)
         terminal_hide(repl->terminal);
     if (!write_all(STDOUT_FILENO, line, length + 1)) {
@@ -66,28 +78,47 @@ static void write_line(struct repl *repl, char *line, size_t length)
         terminal_show(repl->terminal);
 }
 
-void repl_say(struct repl *repl, const char *format, ...)
+static void say(struct repl *repl, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void say(struct repl *repl, const char *format, va_list args)
 {
     char small[512];
     char *line = small;
-    va_list args;
+    va_list again;
     int length;
 
-    va_start(args, format);
+    va_copy(again, args);
     length = vsnprintf(small, sizeof small, format, args);
-    va_end(args);
     if (length >= (int)sizeof small) {
         line = malloc((size_t)length + 1);
-        if (!line)
-            return;
-        va_start(args, format);
-        vsnprintf(line, (size_t)length + 1, format, args);
-        va_end(args);
+        if (line)
+            vsnprintf(line, (size_t)length + 1, format, again);
     }
-    if (length >= 0)
+    va_end(again);
+    if (line && length >= 0)
         write_line(repl, line, (size_t)length);
     if (line != small)
         free(line);
+}
+
+void repl_say(struct repl *repl, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(repl, format, args);
+    va_end(args);
+}
+
+void repl_fail(struct repl *repl, const char *format, ...)
+{
+    va_list args;
+
+    repl->failed = true;
+    va_start(args, format);
+    say(repl, format, args);
+    va_end(args);
 }
 
 void repl_log(struct repl *repl, enum log_level level, const char *format, ...)
@@ -135,18 +166,35 @@ static void run_alarms(struct repl *repl)
         terminal_expire(repl->terminal, now);
 }
 
-static bool step(struct repl *repl, bool with_input, weir_time timeout)
+/* What happened meanwhile is told at the prompt, whoever's command runs. */
+static void take_events(struct repl *repl)
 {
-    struct pollfd fds[2] = {{repl->signal_fd, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
+    struct control_client *asker = repl->asker;
+    bool failed = repl->failed;
     struct weir_event event;
 
-    weir_host_wait(repl->host, fds, with_input ? 2 : 1, timeout);
+    repl->asker = NULL;
     while (weir_host_next_event(repl->host, &event))
         repl_dispatch(repl, &event);
+    run_alarms(repl);
+    repl->asker = asker;
+    repl->failed = failed;
+}
+
+static bool step(struct repl *repl, bool with_input, weir_time timeout)
+{
+    struct control *control = repl->options.control;
+    struct pollfd fds[3] = {{repl->signal_fd, POLLIN, 0},
+                            {control ? control_fd(control) : -1, POLLIN, 0},
+                            {STDIN_FILENO, POLLIN, 0}};
+
+    weir_host_wait(repl->host, fds, with_input ? 3 : 2, timeout);
+    take_events(repl);
     if (fds[0].revents)
         take_signal(repl);
-    run_alarms(repl);
-    return with_input && fds[1].revents;
+    if (fds[1].revents && control_serve(control) && repl->asker)
+        repl->interrupted = true;
+    return with_input && fds[2].revents;
 }
 
 /* How long until `deadline`; 0: it is past. */
@@ -159,9 +207,42 @@ static weir_time time_left(weir_time deadline)
     return deadline > now ? deadline - now : 0;
 }
 
+/* Runs one command of a control client, if one waits. */
+static void run_controlled(struct repl *repl)
+{
+    char *line;
+
+    if (!repl->options.control || repl->quit || repl->interrupted)
+        return;
+    repl->asker = control_next(repl->options.control, &line);
+    if (!repl->asker)
+        return;
+    repl->failed = false;
+    if (*line == '.')
+        repl->failed = control_request(repl->asker, line) != 0;
+    else
+        command_run(repl, line);
+    control_finish(repl->asker, repl->failed ? 1 : 0);
+    repl->asker = NULL;
+    repl->interrupted = false; /* that was for this command */
+}
+
+/* At the prompt: waits, and serves the control socket. Says whether stdin, if that is asked for, can
+ * be read. */
+static bool idle(struct repl *repl, bool with_stdin)
+{
+    bool has_line = repl->options.control && control_has_line(repl->options.control);
+    bool result = step(repl, with_stdin, has_line ? 0 : time_left(next_alarm(repl)));
+
+    run_controlled(repl);
+    return result;
+}
+
 bool repl_step(struct repl *repl, bool with_input)
 {
-    return step(repl, with_input, time_left(next_alarm(repl)));
+    if (with_input)
+        return idle(repl, true);
+    return step(repl, false, time_left(next_alarm(repl)));
 }
 
 void repl_step_until(struct repl *repl, weir_time deadline)
@@ -203,7 +284,7 @@ static char *plain_line(struct repl *repl, bool waitable)
         case INPUT_END:
             return NULL;
         case INPUT_TOO_LONG:
-            repl_say(repl, "error: line too long, or not text");
+            repl_fail(repl, "error: line too long, or not text");
             break;
         case INPUT_MORE:
             if (!waitable || repl_step(repl, true)) {
@@ -223,6 +304,8 @@ static void run_plain(struct repl *repl)
 
     while ((line = plain_line(repl, waitable)))
         command_run(repl, line);
+    while (repl->options.control && !repl->quit)
+        idle(repl, false);
 }
 
 static void run_terminal(struct repl *repl)

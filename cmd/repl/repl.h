@@ -20,8 +20,11 @@ struct repl_options {
     bool is_router;
     enum log_level log_level;
     const char *program;
+    struct control *control; /* takes commands from other processes; NULL: nobody does */
 };
 
+struct control;
+struct control_client;
 struct terminal;
 struct transfer;
 struct probe;
@@ -34,8 +37,11 @@ struct repl {
     struct probe *probe;        /* the ping or traceroute that runs; or NULL */
     struct terminal *terminal;  /* NULL: stdin is no terminal */
     struct input input;         /* of stdin that is no terminal */
+    struct control_client
+        *asker; /* whose command runs, and gets what it prints; NULL: the prompt's */
     int test_socket;
     int signal_fd;
+    bool failed;      /* the command that runs has said why it did not work */
     bool quit;        /* leave the loop now, aborting what lives */
     bool interrupted; /* Ctrl-C: leave the blocked command */
     bool is_mute;     /* standard output takes nothing any more */
@@ -64,6 +70,9 @@ static inline bool repl_may_wait(const struct repl *repl)
 /* Prints one line on stdout, at once; the newline is added. While a line is being edited it is
  * redrawn below. */
 void repl_say(struct repl *repl, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same for a line that says why a command did not work: its status is 1. */
+void repl_fail(struct repl *repl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* One line on stderr if `level` is wanted. */
 void repl_log(struct repl *repl, enum log_level level, const char *format, ...)

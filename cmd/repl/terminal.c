@@ -14,7 +14,7 @@
  * its ordinary mode, so a blocked command can be interrupted, and what is typed ahead is kept by
  * the kernel.
  *
- * Completion knows the commands of this kind of node, interface names behind `up` and `down`, and
+ * Completion knows the commands of this kind of node, interface names behind `up`, `down` and `link`, and
  * file names behind `sf` and `rf`. History holds the last HISTORY_MAX lines of this session.
  */
 

@@ -66,7 +66,7 @@ static struct transfer *create(struct repl *repl, const char *path, int fd, enum
         free(transfer);
         free(copy);
         close(fd);
-        repl_say(repl, "error: out of memory");
+        repl_fail(repl, "error: out of memory");
         return NULL;
     }
     transfer->fd = fd;
@@ -112,10 +112,10 @@ static void abandon(struct repl *repl, struct transfer *transfer)
 static void fail(struct repl *repl, struct transfer *transfer, const char *why)
 {
     if (transfer->phase == CONNECTING)
-        repl_say(repl, "VConnect error: %s", why);
+        repl_fail(repl, "VConnect error: %s", why);
     else
-        repl_say(repl, "%s error: %s: %s after %llu bytes", verb(transfer), transfer->path, why,
-                 (unsigned long long)transfer->bytes);
+        repl_fail(repl, "%s error: %s: %s after %llu bytes", verb(transfer), transfer->path, why,
+                  (unsigned long long)transfer->bytes);
     abandon(repl, transfer);
 }
 
@@ -345,7 +345,7 @@ static int open_source(struct repl *repl, const char *path, uint64_t *size)
     }
     if (fd >= 0)
         close(fd);
-    repl_say(repl, "sendfile error: %s: %s", path, why);
+    repl_fail(repl, "sendfile error: %s: %s", path, why);
     return -1;
 }
 
@@ -393,7 +393,7 @@ static int open_target(struct repl *repl, const char *path)
         return fd;
     if (fd >= 0)
         close(fd);
-    repl_say(repl, "recvfile error: %s: %s", path, why);
+    repl_fail(repl, "recvfile error: %s: %s", path, why);
     return -1;
 }
 
@@ -425,8 +425,8 @@ void transfer_receive(struct repl *repl, const char *path, uint16_t port)
     if (!result && ftruncate(fd, 0) && errno != EINVAL)
         result = WEIR_EIO; /* EINVAL: a device */
     if (result) {
-        repl_say(repl, "recvfile error: %s",
-                 result == WEIR_EADDRINUSE ? "port already in use" : weir_strerror(result));
+        repl_fail(repl, "recvfile error: %s",
+                  result == WEIR_EADDRINUSE ? "port already in use" : weir_strerror(result));
         abandon(repl, transfer);
         return;
     }

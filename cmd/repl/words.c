@@ -17,7 +17,7 @@ static void complain(struct repl *repl, const char *word, const char *what)
 {
     char *shown = args_printable(word, strnlen(word, 64));
 
-    repl_say(repl, "error: \"%s\": %s", shown ? shown : "", what);
+    repl_fail(repl, "error: \"%s\": %s", shown ? shown : "", what);
     free(shown);
 }
 
@@ -29,7 +29,7 @@ struct sid *word_sid(struct repl *repl, const char *word)
     if (args_number(word, 0, INT32_MAX, &number) == 0)
         sid = sids_find(&repl->sids, number);
     if (!sid)
-        repl_say(repl, "socket not found");
+        repl_fail(repl, "socket not found");
     return sid;
 }
 

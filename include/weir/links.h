@@ -106,7 +106,7 @@ int weir_impair_set(struct weir_link *link, const struct weir_impair *impair);
  * range. */
 int weir_impair_parse(struct weir_impair *impair, const char *key_value);
 
-/* The values in use: those given, with defaults in place of zeros. */
+/* The values in use, as they were given. */
 void weir_impair_get(const struct weir_link *link, struct weir_impair *impair);
 
 void weir_impair_counts(const struct weir_link *link, struct weir_impair_counts *counts);

@@ -55,7 +55,7 @@ struct packet {
 struct impair {
     struct weir_link link;
     struct weir_link *inner;
-    struct weir_impair set;
+    struct weir_impair set, given; /* with defaults in place of zeros; as it was given */
     struct weir_impair_counts counts;
     struct random random[EFFECT_COUNT];
 
@@ -445,7 +445,7 @@ static const struct weir_link_ops impair_ops = {
 /* Takes the values over, with the defaults in place of zeros. */
 static void take(struct impair *impair, const struct weir_impair *set)
 {
-    impair->set = *set;
+    impair->set = impair->given = *set;
     if (set->burst_length == 0)
         impair->set.burst_length = BURST_LENGTH_DEFAULT;
     if (set->queue_packets == 0)
@@ -503,7 +503,7 @@ int weir_impair_set(struct weir_link *link, const struct weir_impair *set)
 void weir_impair_get(const struct weir_link *link, struct weir_impair *set)
 {
     assert(link->ops == &impair_ops);
-    *set = ((const struct impair *)(const void *)link)->set;
+    *set = ((const struct impair *)(const void *)link)->given;
 }
 
 void weir_impair_counts(const struct weir_link *link, struct weir_impair_counts *counts)

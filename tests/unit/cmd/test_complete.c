@@ -35,8 +35,8 @@ static void test_commands(void **state)
     (void)state;
     check(false, "tr", 1, "aceroute ");
     check(false, "  he", 1, "lp ");
-    check(false, "l", 4, "");
-    check(true, "l", 3, ""); /* a router has no ls */
+    check(false, "l", 5, "");
+    check(true, "l", 4, ""); /* a router has no ls */
     check(false, "xyz", 0, "");
     check(false, "help", 1, " ");
     check(true, "sf", 0, "");
