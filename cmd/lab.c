@@ -14,6 +14,12 @@ static const struct {
     const char *help;
 } verbs[] = {
     {"generate", lab_generate, "make the files of a network out of its description"},
+    {"up", lab_up, "bring a network up"},
+    {"attach", lab_attach, "type at a node"},
+    {"exec", lab_exec, "run one command at a node"},
+    {"status", lab_status, "tell which nodes run"},
+    {"down", lab_down, "end a lab"},
+    {"pane", lab_pane, NULL},
 };
 
 static int usage(FILE *to, int status)

@@ -7,8 +7,31 @@
  * line on stderr; 2 for wrong usage. */
 
 #include <lab/net/generate.h>
+#include <lab/net/state.h>
 
 int lab_generate(int argc, char **argv);
+int lab_up(int argc, char **argv);
+int lab_attach(int argc, char **argv);
+int lab_exec(int argc, char **argv);
+int lab_status(int argc, char **argv);
+int lab_down(int argc, char **argv);
+int lab_pane(int argc, char **argv); /* what `up` has tmux run */
+
+/* ---- What attach, exec, status and down share (lab_use.c) ----------------------------------------- */
+
+struct lab_use {
+    const char *dir; /* NULL: the only lab */
+    bool is_json, is_all;
+    char **words;
+    int word_count;
+};
+
+/* Takes the options. Returns the status to end with, or -1: go on. */
+int lab_use_options(int argc, char **argv, const char *usage, struct lab_use *use);
+
+/* Both return what they find, 0 for the lab, or complain on stderr and return -1 or NULL. */
+int lab_use_find(const struct lab_use *use, struct lab *lab);
+const struct lab_node *lab_use_node(const struct lab *lab, const char *name);
 
 /* ---- Options of generate and up (lab_options.c) ------------------------------------------------- */
 
