@@ -97,7 +97,8 @@ extern "C" {
     X(PROBE, "probe", "probing a zero window")                                        \
     X(SWS_OVERRIDE, "sws-override", "small segment: the override timer expired")      \
     X(KEEPALIVE, "keep-alive", "is the idle peer still there?")                       \
-    X(RST, "rst", "aborting or refusing")                                             \
+    X(RST, "rst", "aborting a connection")                                            \
+    X(REFUSE, "refuse", "RST: what it answers belongs to no connection")              \
     X(FORWARD, "forward", "forwarded")                                                \
     X(ECHO, "echo", "ICMP echo request")                                              \
     X(ECHO_REPLY, "echo-reply", "ICMP echo reply")                                    \

@@ -106,11 +106,11 @@ void net_icmp_error_send(struct net *net, const struct net_icmp_cause *cause, co
         return;
     if (ip4_parse_quote(packet, length, &ip) != WEIR_DROP_NONE ||
         !is_allowed(net, &ip, packet, length)) {
-        net_drop(net, WEIR_DROP_ICMP_FORBIDDEN);
+        net_lose(net, WEIR_DROP_ICMP_FORBIDDEN);
         return;
     }
     if (!take_token(net, now)) {
-        net_drop(net, WEIR_DROP_ICMP_RATE);
+        net_lose(net, WEIR_DROP_ICMP_RATE);
         return;
     }
     span.length = min_size(length, ip.total_length);
@@ -118,7 +118,7 @@ void net_icmp_error_send(struct net *net, const struct net_icmp_cause *cause, co
     if (!error)
         error = send_error(net, cause, &path, &span, now);
     if (error && error != WEIR_EAGAIN) /* net_send has counted that one */
-        net_drop(net, net_error_drop(error));
+        net_lose(net, net_error_drop(error));
 }
 
 void net_unreachable(struct net *net, const struct net_packet *packet, uint8_t code, weir_time now)
@@ -181,7 +181,7 @@ static void answer_echo(struct net *net, const struct net_packet *packet,
     else if (!error)
         error = reply_in_fragments(net, &path, &out, &reply, now);
     if (error)
-        net_drop(net, net_error_drop(error));
+        net_lose(net, net_error_drop(error));
     else
         net_count(net, WEIR_COUNT_ECHO_REPLIES);
 }

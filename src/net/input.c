@@ -208,10 +208,17 @@ static enum net_verdict deliver_local(struct net *net, const struct net_arrival 
     return deliver(net, arrival, packet, error);
 }
 
+void net_count_drop(struct net *net, enum weir_drop drop)
+{
+    net_drop(net, drop);
+}
+
 void net_release(struct net *net, struct net_packet *packet)
 {
     struct net_whole *whole = packet->reassembly;
 
+    if (net->journal)
+        net_journal_fate(net);
     if (!whole)
         return;
     alloc_put(net->alloc, whole, whole->bytes);
@@ -268,25 +275,37 @@ static enum weir_drop check(struct net *net, struct net_arrival *arrival,
     return drop;
 }
 
-enum net_verdict net_input(struct net *net, int iface, const struct weir_frame *frame,
-                           weir_time now, struct net_packet *packet, struct net_icmp_error *error)
+static enum net_verdict walk(struct net *net, struct net_arrival *arrival,
+                             struct net_packet *packet, struct net_icmp_error *error)
 {
-    struct net_arrival arrival = {.frame = frame, .bytes = frame->data, .now = now, .iface = iface};
     enum destination destination;
-    enum weir_drop drop;
+    enum weir_drop drop = check(net, arrival, &destination);
 
-    assert(iface == NET_LOOPBACK || net_iface_exists(net, iface));
-    assert(frame->l2 == WEIR_L2_IP);
-    count_arrival(net, &arrival);
-    drop = check(net, &arrival, &destination);
     if (drop != WEIR_DROP_NONE) {
         net_drop(net, drop);
         return NET_DONE;
     }
     if (destination == TO_OTHERS) {
-        net_forward(net, &arrival);
+        net_forward(net, arrival);
         return NET_DONE;
     }
-    arrival.is_group = destination == TO_GROUP;
-    return deliver_local(net, &arrival, packet, error);
+    arrival->is_group = destination == TO_GROUP;
+    return deliver_local(net, arrival, packet, error);
+}
+
+enum net_verdict net_input(struct net *net, int iface, const struct weir_frame *frame,
+                           weir_time now, struct net_packet *packet, struct net_icmp_error *error)
+{
+    struct net_arrival arrival = {.frame = frame, .bytes = frame->data, .now = now, .iface = iface};
+    enum net_verdict verdict;
+
+    assert(iface == NET_LOOPBACK || net_iface_exists(net, iface));
+    assert(frame->l2 == WEIR_L2_IP);
+    count_arrival(net, &arrival);
+    if (net->journal)
+        net_journal_arrived(net, iface, frame, now);
+    verdict = walk(net, &arrival, packet, error);
+    if (net->journal && verdict == NET_DONE)
+        net_journal_fate(net);
+    return verdict;
 }

@@ -88,6 +88,10 @@ struct net {
     struct net_ids ids;
     uint32_t touched_count;
     int16_t touched[WEIR_IFACES_MAX + 1]; /* interfaces with staged frames */
+    struct weir_journal *journal;         /* NULL: none is kept */
+    uint32_t journal_source;
+    enum weir_drop fate; /* why the packet in hand was dropped */
+    size_t entry;        /* its offset in the journal, plus 1; 0: it has no entry */
 };
 
 /* One arrival on its way through the checks of input.c. */
@@ -105,9 +109,17 @@ static inline void net_count(struct net *net, enum weir_counter counter)
     net->counters->counter[counter]++;
 }
 
-static inline void net_drop(struct net *net, enum weir_drop drop)
+/* Counts the loss of something that is not the packet in hand: a reply, an older fragment. */
+static inline void net_lose(struct net *net, enum weir_drop drop)
 {
     net->counters->drop[drop]++;
+}
+
+/* Counts the drop of the packet that is being input. */
+static inline void net_drop(struct net *net, enum weir_drop drop)
+{
+    net_lose(net, drop);
+    net->fate = drop;
 }
 
 static inline struct net_iface *net_iface_at(struct net *net, int iface)
@@ -230,6 +242,11 @@ struct net_whole {
 
 /* Takes a fragment; the whole datagram if it was the last one missing, else NULL. */
 struct net_whole *net_reassemble(struct net *net, const struct net_arrival *arrival);
+
+/* journal.c; the first three only with net->journal set */
+void net_journal_sent(struct net *net, int iface, const struct weir_frame *frame, weir_time now);
+void net_journal_arrived(struct net *net, int iface, const struct weir_frame *frame, weir_time now);
+void net_journal_fate(struct net *net);
 
 /* loopback.c */
 struct weir_link *net_loopback_create(struct alloc *alloc);

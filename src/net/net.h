@@ -10,6 +10,7 @@
 #include <base/random.h>
 #include <store/alloc.h>
 #include <weir/inspect.h>
+#include <weir/journal.h>
 #include <weir/link.h>
 #include <wire/protocol.h>
 
@@ -103,6 +104,9 @@ enum net_verdict {
 enum net_verdict net_input(struct net *net, int iface, const struct weir_frame *frame,
                            weir_time now, struct net_packet *packet, struct net_icmp_error *error);
 
+/* Counts a drop of the packet that net_input has returned; the journal shows it as its fate. */
+void net_count_drop(struct net *net, enum weir_drop drop);
+
 /* Call after the delivery of each packet that was returned. */
 void net_release(struct net *net, struct net_packet *packet);
 
@@ -116,6 +120,9 @@ weir_time net_deadline(const struct net *net);
 
 /* Fragments held at the moment, for the budget's row. */
 uint32_t net_fragments_held(const struct net *net);
+
+/* Contract as weir_stack_set_journal. */
+void net_set_journal(struct net *net, struct weir_journal *journal, uint32_t source);
 
 /* ---- Output ------------------------------------------------------------------------------------ */
 

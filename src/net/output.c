@@ -95,6 +95,8 @@ void net_stage(struct net *net, int iface, const struct weir_frame *frame, weir_
     net->counters->counter[WEIR_COUNT_PACKETS_OUT] += net_frame_packets(frame);
     net->counters->counter[WEIR_COUNT_BYTES_OUT] += frame->length;
     net_touch(net, iface);
+    if (net->journal)
+        net_journal_sent(net, iface, frame, now);
     at->link->ops->commit(at->link, frame, now);
 }
 
@@ -207,7 +209,7 @@ int net_send(struct net *net, const struct net_path *path, const struct net_out 
     else
         error = send_cut(net, path, out, payload, length, now);
     if (error == WEIR_EAGAIN)
-        net_drop(net, WEIR_DROP_LINK_FULL);
+        net_lose(net, WEIR_DROP_LINK_FULL);
     if (!error && out->protocol == IP_PROTOCOL_ICMP)
         net_count(net, WEIR_COUNT_ICMP_OUT);
     return error;

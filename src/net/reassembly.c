@@ -94,7 +94,7 @@ static void free_pieces(struct net *net, struct datagram *datagram, enum weir_dr
 {
     while (!list_is_empty(&datagram->pieces)) {
         if (drop != WEIR_DROP_NONE)
-            net_drop(net, drop);
+            net_lose(net, drop);
         piece_free(net, datagram, piece_of(list_first(&datagram->pieces)));
     }
 }
@@ -335,6 +335,8 @@ static struct net_whole *finish(struct net *net, struct datagram *datagram)
         drop = WEIR_DROP_NO_MEMORY;
     }
     remove_datagram(net, datagram, drop);
+    if (drop != WEIR_DROP_NONE)
+        net->fate = drop; /* the last piece was counted with the others */
     return whole;
 }
 

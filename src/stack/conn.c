@@ -124,7 +124,7 @@ static bool become_time_wait(struct weir_stack *stack, struct conn *conn, struct
     list_init(&record->age);
     list_add_tail(&stack->time_wait_age, &record->age);
     if (++stack->time_wait_count > stack->config.time_wait_max) {
-        count_drop(stack, WEIR_DROP_TIME_WAIT_LIMIT);
+        count_loss(stack, WEIR_DROP_TIME_WAIT_LIMIT);
         time_wait_free(stack, LIST_ENTRY(list_first(&stack->time_wait_age), struct time_wait, age));
     }
     return true;
@@ -195,7 +195,7 @@ void conn_reply(struct weir_stack *stack, const struct flow_key *key, const stru
     if (!reply->flags)
         return;
     if (net_path_find(stack->net, &key->local, &key->remote, &path) < 0)
-        count_drop(stack, WEIR_DROP_NO_ROUTE);
+        count_loss(stack, WEIR_DROP_NO_ROUTE);
     else
         conn_reply_by(stack, &path, key, reply, settings);
 }
@@ -214,7 +214,7 @@ void conn_reply_by(struct weir_stack *stack, const struct net_path *path,
     int error = net_begin(stack->net, path, &out, TCP_HEADER + 4, stack->now, &frame);
 
     if (error < 0) {
-        count_drop(stack, error == WEIR_ENETDOWN ? WEIR_DROP_IFACE_DOWN : WEIR_DROP_LINK_FULL);
+        count_loss(stack, error == WEIR_ENETDOWN ? WEIR_DROP_IFACE_DOWN : WEIR_DROP_LINK_FULL);
         return;
     }
     net_commit(stack->net, path, &frame, tcp_emit_reply(reply, &ports, frame.payload), stack->now);

@@ -84,6 +84,12 @@ int weir_stack_set_drop_rate(struct weir_stack *stack, double rate, uint64_t see
     return net_set_drop_rate(stack->net, rate, seed);
 }
 
+void weir_stack_set_journal(struct weir_stack *stack, struct weir_journal *journal,
+                            uint32_t source)
+{
+    net_set_journal(stack->net, journal, source);
+}
+
 int weir_stack_set_tcp(struct weir_stack *stack, const struct weir_tcp_settings *settings)
 {
     if (!settings->congestion_control || !cc_find(settings->congestion_control))

@@ -55,7 +55,7 @@ static struct half_open *half_open_create(struct weir_stack *stack, struct socke
     struct half_open *half;
 
     if (stack->half_open_count >= stack->config.half_open_max) {
-        count_drop(stack, WEIR_DROP_TCP_HALF_OPEN_LIMIT);
+        count_loss(stack, WEIR_DROP_TCP_HALF_OPEN_LIMIT);
         half_open_free(stack, LIST_ENTRY(list_first(&stack->half_open_age), struct half_open, age));
     }
     half = pool_get(&stack->half_opens);

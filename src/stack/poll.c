@@ -122,7 +122,7 @@ static int send_part(struct weir_stack *stack, struct sending *sending)
     if (error == WEIR_EAGAIN)
         return error;
     if (error < 0) {
-        count_drop(stack, error == WEIR_EMSGSIZE ? WEIR_DROP_TOO_BIG : WEIR_DROP_IFACE_DOWN);
+        count_loss(stack, error == WEIR_EMSGSIZE ? WEIR_DROP_TOO_BIG : WEIR_DROP_IFACE_DOWN);
     } else {
         size = tcp_emit(tcp, sending->run, sending->offset, &sending->ports, frame.payload);
         segments = describe(sending, payload, &frame);
@@ -198,7 +198,7 @@ static void serve(struct weir_stack *stack, struct conn *conn)
             return;
         }
         if (!find_hop(stack, conn)) {
-            count_drop(stack, WEIR_DROP_NO_ROUTE);
+            count_loss(stack, WEIR_DROP_NO_ROUTE);
             tcp_sent(&conn->tcp, &run, run.length, 1, stack->now);
             continue;
         }

@@ -307,7 +307,13 @@ void rip_poll(struct weir_stack *stack);
 static inline void count_drop(struct weir_stack *stack, enum weir_drop reason)
 {
     if (reason != WEIR_DROP_NONE)
-        stack->counters.drop[reason]++;
+        net_count_drop(stack->net, reason);
+}
+
+/* The same for what is lost on its way out, and for what is given up: nobody's fate. */
+static inline void count_loss(struct weir_stack *stack, enum weir_drop reason)
+{
+    stack->counters.drop[reason]++;
 }
 
 static inline bool memory_pressure(const struct weir_stack *stack)

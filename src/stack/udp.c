@@ -348,7 +348,7 @@ static int send_whole(struct weir_stack *stack, const struct net_path *path,
     int error = net_begin(stack->net, path, out, UDP_HEADER + length, stack->now, &frame);
 
     if (error == WEIR_EAGAIN)
-        count_drop(stack, WEIR_DROP_LINK_FULL);
+        count_loss(stack, WEIR_DROP_LINK_FULL);
     if (error < 0)
         return error;
     udp_emit(header, net_pseudo_sum(&path->src, &path->dst, IP_PROTOCOL_UDP), data->data, length,

@@ -151,7 +151,7 @@ enum tcp_halfopen_verdict tcp_halfopen_input(struct tcp_halfopen *record,
                    ? TCP_HALFOPEN_DEFER
                    : TCP_HALFOPEN_INFLATE;
     *drop = WEIR_DROP_TCP_BAD_ACK; /* [U-11] */
-    *reply = (struct tcp_reply){.seq = segment->ack, .flags = TCP_RST, .why = WEIR_WHY_RST};
+    *reply = (struct tcp_reply){.seq = segment->ack, .flags = TCP_RST, .why = WEIR_WHY_REFUSE};
     return TCP_HALFOPEN_KEEP;
 }
 
@@ -204,6 +204,7 @@ enum tcp_halfopen_verdict tcp_halfopen_expire(struct tcp_halfopen *record,
         return TCP_HALFOPEN_KEEP;
     record->is_timed_out |= !record->is_acked;
     repeat_syn_ack(record, settings, reply);
+    reply->why = WEIR_WHY_RETRANSMIT_TIMEOUT;
     return TCP_HALFOPEN_KEEP;
 }
 

@@ -45,7 +45,7 @@ enum weir_drop tcp_closed_input(const struct tcp_segment *segment, struct tcp_re
     reply->flags = 0;
     if (segment->flags & TCP_RST)
         return WEIR_DROP_TCP_NO_CONNECTION;
-    reply->why = WEIR_WHY_RST;
+    reply->why = WEIR_WHY_REFUSE;
     reply->window = 0;
     reply->mss = 0;
     reply->ack = 0;
@@ -62,7 +62,7 @@ enum weir_drop tcp_closed_input(const struct tcp_segment *segment, struct tcp_re
 
 static void reply_rst(struct tcp_reply *reply, weir_seq seq)
 {
-    *reply = (struct tcp_reply){.seq = seq, .flags = TCP_RST, .why = WEIR_WHY_RST};
+    *reply = (struct tcp_reply){.seq = seq, .flags = TCP_RST, .why = WEIR_WHY_REFUSE};
 }
 
 static void take_mss(struct tcp_conn *conn, const struct tcp_segment *segment)
