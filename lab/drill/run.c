@@ -95,9 +95,11 @@ static void set_defaults(struct run *run)
     run->profile = run->options->profile;
 }
 
-/* The capture of a script: its path with `_` for `/`, and .pcap for .pkt. */
-static void open_pcap(struct run *run)
+/* The capture of a script: its path with `_` for `/`, and .pcapng for .pkt. */
+static void open_capture(struct run *run)
 {
+    const struct capture_options options = {.epoch = -run->origin, .stop_fd = -1};
+    struct weir_journal *journal;
     const char *path = run->script->path;
     size_t length, i;
     char *name;
@@ -106,19 +108,23 @@ static void open_pcap(struct run *run)
     length = strlen(path);
     if (length > 4 && !strcmp(path + length - 4, ".pkt"))
         length -= 4;
-    if (asprintf(&name, "%s/%.*s.pcap", run->options->pcap, (int)length, path) < 0)
+    if (asprintf(&name, "%s/%.*s.pcapng", run->options->pcap, (int)length, path) < 0)
         return;
     for (i = strlen(run->options->pcap) + 1; name[i]; i++)
         name[i] = name[i] == '/' ? '_' : name[i];
-    run->pcap = pcap_open(name);
-    if (!run->pcap)
+    run->capture = capture_open(name, &options);
+    journal = run->capture ? capture_journal(run->capture) : NULL;
+    if (!journal)
         run_fail(run, NULL, "the capture %s: %s", name, strerror(errno));
+    else
+        capture_name_all(run->capture, 0, run->stack, "");
+    weir_stack_set_journal(run->stack, journal, 0);
     free(name);
 }
 
-static void close_pcap(struct run *run)
+static void close_capture(struct run *run)
 {
-    int error = pcap_close(run->pcap);
+    int error = capture_close(run->capture);
 
     if (error < 0)
         run_fail(run, NULL, "the capture: %s", strerror(-error));
@@ -134,12 +140,12 @@ static void run_script(struct run *run, struct drill_result *result)
         if (!run->ended && !world_create(run))
             run_fail(run, NULL, "no stack could be made with these options");
         if (!run->ended && run->options->pcap)
-            open_pcap(run);
+            open_capture(run);
         if (!run->ended)
             execute(run);
         commands_end(run);
-        close_pcap(run);
         world_destroy(run);
+        close_capture(run);
         code_done(run);
     }
     if (run->talk)

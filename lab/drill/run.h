@@ -8,7 +8,7 @@
 #include <lab/drill/eval.h>
 #include <lab/drill/options.h>
 #include <lab/linux/linux.h>
-#include <lab/pcap.h>
+#include <lab/capture.h>
 #include <stdio.h>
 #include <weir/inspect.h>
 #include <weir/links.h>
@@ -90,7 +90,7 @@ struct run {
     char *code_text;
     size_t code_size;
     bool needs_python;
-    struct pcap *pcap; /* NULL: none */
+    struct capture *capture; /* NULL: none */
     enum weir_profile profile;
     bool strict_segments;
     struct weir_packet last_inbound; /* protocol 0: none; its pointers are void */

@@ -88,7 +88,6 @@ static void queue_frame(struct run *run, const struct weir_frame *frame)
     *seen = (struct seen){.at = run->now, .length = frame->length};
     memcpy(seen->bytes, frame->data, frame->length);
     hash_packet(run, seen->bytes, seen->length);
-    pcap_write(run->pcap, run->now - run->origin, seen->bytes, seen->length);
     if (weir_packet_parse(seen->bytes, seen->length, &seen->packet) < 0) {
         free(seen);
         run_fail(run, NULL, "the stack sent a packet whose lengths do not fit together");
@@ -124,6 +123,7 @@ void world_step(struct run *run)
     do {
         more = weir_stack_poll(run->stack, run->now, 0);
         more = collect(run) || more;
+        capture_take(run->capture, NULL);
         if (run->steps++ == steps_max)
             run_fail(run, NULL, "more than %u steps of the stack", steps_max);
         linux_set_now(run->sockets, run->now);
@@ -192,7 +192,6 @@ void world_inject(struct run *run, const uint8_t *bytes, size_t length)
     memcpy(copy, bytes, length);
     report_packet(run, '<', is_packet ? &packet : NULL, bytes, length);
     hash_packet(run, bytes, length);
-    pcap_write(run->pcap, run->now - run->origin, bytes, length);
     if (is_packet)
         run->last_inbound = packet;
     weir_stack_input(run->stack, 0, &frame, 1, run->now);

@@ -51,6 +51,16 @@ static void init_condition(pthread_cond_t *condition)
     pthread_condattr_destroy(&attributes);
 }
 
+/* False, with errno set: the capture that the flags ask for cannot be written. */
+static bool open_capture(struct adapter *adapter)
+{
+    const struct capture_options options = {.epoch = adapter->wall, .stop_fd = -1};
+
+    if (adapter->flags.pcap[0])
+        adapter->capture = capture_open(adapter->flags.pcap, &options);
+    return !adapter->flags.pcap[0] || adapter->capture;
+}
+
 struct adapter *adapter_create(const struct so_flags *flags)
 {
     struct adapter *adapter = calloc(1, sizeof(*adapter));
@@ -59,21 +69,18 @@ struct adapter *adapter_create(const struct so_flags *flags)
         adapter_complain("memory is short");
         return NULL;
     }
-    if (flags->pcap[0]) {
-        adapter->pcap = pcap_open(flags->pcap);
-        if (!adapter->pcap) {
-            adapter_complain("%s: %s", flags->pcap, strerror(errno));
-            free(adapter);
-            return NULL;
-        }
-    }
     adapter->flags = *flags;
+    clock_init(adapter);
+    if (!open_capture(adapter)) {
+        adapter_complain("%s: %s", flags->pcap, strerror(errno));
+        free(adapter);
+        return NULL;
+    }
     adapter->main = pthread_self();
     adapter->main_tid = (pid_t)syscall(SYS_gettid);
     adapter->queue_end = &adapter->queue;
     pthread_mutex_init(&adapter->lock, NULL);
     init_condition(&adapter->moved);
-    clock_init(adapter);
     return adapter;
 }
 
@@ -89,7 +96,7 @@ void adapter_destroy(struct adapter *adapter)
         pthread_cond_wait(&adapter->moved, &adapter->lock);
     pthread_mutex_unlock(&adapter->lock);
     netdev_close(adapter);
-    error = pcap_close(adapter->pcap);
+    error = capture_close(adapter->capture);
     if (error < 0)
         adapter_complain("%s: %s", adapter->flags.pcap, strerror(-error));
     pthread_cond_destroy(&adapter->moved);

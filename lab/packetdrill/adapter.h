@@ -13,7 +13,7 @@
 
 #include <lab/linux/linux.h>
 #include <lab/packetdrill/flags.h>
-#include <lab/pcap.h>
+#include <lab/capture.h>
 #include <pthread.h>
 #include <weir/links.h>
 
@@ -90,7 +90,7 @@ struct adapter {
     bool knows_addr; /* the script's local address was seen */
     struct sent *queue, **queue_end;
     unsigned queued;
-    struct pcap *pcap;
+    struct capture *capture; /* NULL: none */
     struct call *waiting;
 
     uint32_t fds[ADAPTER_FDS_MAX / 32]; /* a bit for each descriptor that is ours */

@@ -74,6 +74,8 @@ int netdev_open(struct adapter *adapter)
         return -ENOMEM;
     }
     linux_set_now(adapter->sockets, adapter->now);
+    if (adapter->capture)
+        weir_stack_set_journal(adapter->stack, capture_journal(adapter->capture), 0);
     return 0;
 }
 
@@ -175,7 +177,6 @@ static void queue_packet(struct adapter *adapter, const struct weir_frame *frame
 {
     struct sent *sent;
 
-    pcap_write(adapter->pcap, adapter->wall + adapter->now, frame->data, frame->length);
     if (adapter->queued == ADAPTER_PACKETS_MAX)
         return;
     sent = malloc(sizeof(*sent) + frame->length);
@@ -245,7 +246,6 @@ int netdev_inject(struct adapter *adapter, const void *packet, size_t length)
         return -ENOMEM;
     memcpy(frame.data, bytes, length);
     frame.length = (uint32_t)length;
-    pcap_write(adapter->pcap, adapter->wall + adapter->now, bytes, length);
     weir_stack_input(adapter->stack, iface->index, &frame, 1, adapter->now);
     free(frame.data);
     netdev_step(adapter);
@@ -262,6 +262,7 @@ static bool turn(struct adapter *adapter)
     for (i = 0; i < adapter->ifaces_count; i++)
         has_more = collect(adapter, &adapter->ifaces[i]) || has_more;
     linux_step(adapter->sockets);
+    capture_take(adapter->capture, NULL);
     has_more = call_retry(adapter) || has_more;
     return has_more || weir_stack_deadline(adapter->stack) <= adapter->now;
 }

@@ -131,8 +131,10 @@ def test_pcap(write, tmp_path):
     folder = write(a="0 < icmp echo_request id 5 [raw(4)]\n+0 > icmp echo_reply id 5 [raw(4)]\n")
     assert drill("--pcap", caps, folder).returncode == 0
     [capture] = caps.iterdir()
-    assert capture.name.endswith("_a.pcap") and "/" not in capture.name
-    assert len(capture.read_bytes()) == 24 + 2 * (16 + 32)
+    assert capture.name.endswith("_a.pcapng") and "/" not in capture.name
+    content = capture.read_bytes()
+    assert content[:4] == b"\n\r\r\n"
+    assert content.count(b"sent: echo-reply (") == 1
 
 
 def test_allow_code(write):

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <support/pcapng.h>
 #include <sys/stat.h>
 
 #define SYN WEIR_TCP_SYN
@@ -140,11 +141,13 @@ static void free_ends_calls(void **state)
 static void capture(void **state)
 {
     char path[] = "/tmp/test_packetdrill_XXXXXX", flags[100];
-    uint8_t bytes[4096];
+    struct pcapng_reader reader;
+    struct pcapng_block block;
     struct driver d;
-    long long seconds;
+    uint64_t seconds;
+    uint8_t *bytes;
     size_t length;
-    FILE *file;
+    unsigned packets = 0;
     int fd = mkstemp(path);
 
     (void)state;
@@ -153,18 +156,23 @@ static void capture(void **state)
     snprintf(flags, sizeof(flags), "pcap=%s", path);
     driver_open(&d, flags);
     driver_establish(&d, NULL);
-    seconds = d.at / 1000000;
+    seconds = (uint64_t)d.at / 1000000;
     driver_close(&d);
-    file = fopen(path, "rb");
-    assert_non_null(file);
-    length = fread(bytes, 1, sizeof(bytes), file);
-    fclose(file);
+    bytes = pcapng_load(path, &length);
     unlink(path);
-    assert_true(length >= 24 + 3 * (16 + 40));
-    assert_int_equal(bytes[20], 101);
-    assert_int_equal(bytes[24 + 16], 0x45); /* the SYN that came in first */
-    assert_int_equal(bytes[24] | bytes[25] << 8 | bytes[26] << 16 | (long long)bytes[27] << 24,
-                     seconds);
+    pcapng_begin(&reader, bytes, length);
+    while (pcapng_next(&reader, &block)) {
+        if (block.type != PCAPNG_PACKET)
+            continue;
+        assert_int_equal(block.data[0], 0x45);
+        assert_int_equal(block.direction, packets == 1 ? 2 : 1); /* SYN, SYN-ACK, ACK */
+        assert_int_equal(block.time / 1000000000, seconds);
+        if (++packets == 3)
+            break;
+    }
+    assert_null(reader.broken);
+    assert_int_equal(packets, 3);
+    free(bytes);
 }
 
 static void capture_fails(void **state)
