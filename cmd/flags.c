@@ -70,6 +70,12 @@ static int flag_config(struct flags *flags, const char *value)
     return *value ? 0 : WEIR_EINVAL;
 }
 
+static int flag_capture(struct flags *flags, const char *value)
+{
+    flags->node.capture = value;
+    return *value ? 0 : WEIR_EINVAL;
+}
+
 static int flag_control(struct flags *flags, const char *value)
 {
     flags->control = value;
@@ -136,6 +142,7 @@ static int flag_help(struct flags *flags, const char *value)
 }
 
 static const struct flag flag_table[] = {
+    {"capture", flag_capture, "FILE", "write every packet to this file or FIFO (pcapng)"},
     {"config", flag_config, "FILE", "the node's lnx file (required)"},
     {"control", flag_control, "PATH", "take commands over a Unix socket there, too"},
     {"disable-ip-checksum", flag_ip_checksum, NULL, "do not verify IP header checksums"},

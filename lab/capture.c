@@ -53,6 +53,7 @@ struct capture {
     struct iface **sources; /* a table of interfaces each, or NULL */
     uint32_t source_count, number_count;
     struct capture_counts counts;
+    uint64_t untold;             /* packets missing of which counts.missed does not know */
     weir_time last;              /* time of the last packet */
     struct weir_journal journal; /* of our own, with memory once somebody has asked */
     size_t used;
@@ -236,20 +237,21 @@ static void name_stranger(struct capture *capture, const struct weir_journal_ent
 
 /* ---- Packets ------------------------------------------------------------------------------------ */
 
-static void take(struct capture *capture, const struct weir_journal_entry *entry)
+/* False: it is not in the file. */
+static bool put_packet(struct capture *capture, const struct weir_journal_entry *entry)
 {
     struct iface *place = place_of(capture, entry->source, entry->iface);
 
-    capture->counts.missed += entry->missed;
     if (place && !place->is_known)
         name_stranger(capture, entry);
     if (!place || !place->is_known || !make_room(capture, entry->length))
-        return;
+        return false;
     took(capture, weir_pcapng_packet(capture->buffer + capture->used, BUFFER - capture->used,
                                      place->number, capture->options.epoch, entry));
     place->packets++;
     capture->counts.packets++;
     capture->last = entry->at + capture->options.epoch;
+    return true;
 }
 
 struct weir_journal *capture_journal(struct capture *capture)
@@ -261,22 +263,37 @@ struct weir_journal *capture_journal(struct capture *capture)
     return capture->journal.bytes ? &capture->journal : NULL;
 }
 
+/* The entry at *at, which is ours to change. */
+static struct weir_journal_entry *next_entry(struct weir_journal *journal, size_t *at)
+{
+    struct weir_journal_entry *entry = (void *)(journal->bytes + *at);
+
+    return weir_journal_next(journal, at) ? entry : NULL;
+}
+
 void capture_take(struct capture *capture, struct weir_journal *journal)
 {
-    const struct weir_journal_entry *entry;
+    struct weir_journal_entry *entry;
     size_t at = 0;
 
-    if (capture && !journal)
+    if (!capture)
+        return;
+    if (!journal)
         journal = &capture->journal;
-    while (capture && !capture->error && (entry = weir_journal_next(journal, &at)) != NULL)
-        take(capture, entry);
-    if (journal)
-        journal->used = 0;
+    while ((entry = next_entry(journal, &at)) != NULL) {
+        entry->missed += capture->untold;
+        capture->counts.missed += entry->missed;
+        capture->untold = put_packet(capture, entry) ? 0 : 1;
+    }
+    capture->untold += journal->missed;
+    journal->missed = 0;
+    journal->used = 0;
 }
 
 void capture_counts(const struct capture *capture, struct capture_counts *counts)
 {
     *counts = capture->counts;
+    counts->missed += capture->untold;
 }
 
 /* ---- Beginning and end --------------------------------------------------------------------------- */
@@ -350,7 +367,7 @@ int capture_close(struct capture *capture)
     if (!capture)
         return 0;
     capture_take(capture, NULL);
-    capture->counts.missed += capture->journal.missed;
+    capture->counts.missed += capture->untold;
     put_all_counts(capture);
     error = capture_flush(capture);
     if (close(capture->fd) != 0 && error == 0)

@@ -41,7 +41,7 @@ void capture_name_all(struct capture *capture, uint32_t source, const struct wei
 struct weir_journal *capture_journal(struct capture *capture);
 
 /* Takes all entries out of the journal. What goes wrong is remembered; from then on entries are
- * thrown away. NULL is allowed: they are. */
+ * thrown away, and count as missing. NULL as the capture is allowed: nothing is done. */
 void capture_take(struct capture *capture, struct weir_journal *journal);
 
 /* Hands to the system what is buffered. Returns 0, or -errno of the first thing that went wrong. */

@@ -214,19 +214,39 @@ static int configure(struct builder *builder, struct weir_stack *stack)
     return result ? fail(builder, "cannot start RIP", result) : 0;
 }
 
+static int start_capture(struct builder *builder)
+{
+    const struct node_options *options = builder->options;
+    char what[RECORDER_ERROR_TEXT];
+
+    if (!options->capture)
+        return 0;
+    *options->recorder = recorder_start(builder->host, options->capture, what);
+    if (*options->recorder)
+        return 0;
+    snprintf(builder->error, builder->error_size, "%s", what);
+    return WEIR_EIO;
+}
+
 struct weir_host *node_open(const struct lnx *lnx, const struct node_options *options, char *error,
                             size_t error_size)
 {
     struct builder builder = {lnx, options, NULL, error, error_size, 0};
     int result = create_host(&builder);
 
+    if (options->capture)
+        *options->recorder = NULL;
     if (!result)
         result = add_ifaces(&builder);
+    if (!result)
+        result = start_capture(&builder);
     if (!result) {
         result = configure(&builder, weir_host_lock(builder.host));
         weir_host_unlock(builder.host);
     }
     if (result) {
+        if (options->capture)
+            recorder_finish(*options->recorder, NULL);
         weir_host_destroy(builder.host);
         return NULL;
     }

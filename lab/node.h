@@ -5,6 +5,7 @@
 /* An lnx file made real: a host or router with its interfaces on UDP links. */
 
 #include <lab/lnx.h>
+#include <lab/recorder.h>
 #include <weir/host.h>
 
 #define NODE_MTU 1400 /* largest virtual packet, IP header included */
@@ -17,8 +18,10 @@ struct node_options {
     uint64_t drop_seed;        /* 0: random */
     bool skip_ip_checksum;
     bool skip_tcp_checksum;
-    int retries;              /* give up after so many retransmissions; -1: as the profile says */
-    double time_wait_seconds; /* length of TIME-WAIT; negative: as the profile says */
+    int retries;                /* give up after so many retransmissions; -1: as the profile says */
+    double time_wait_seconds;   /* length of TIME-WAIT; negative: as the profile says */
+    const char *capture;        /* file for every packet from the first on; NULL: none */
+    struct recorder **recorder; /* with capture: what writes it, the caller's to finish first */
 };
 
 /* Profile brown, everything else as the profile says. */

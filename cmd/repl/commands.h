@@ -29,6 +29,8 @@ struct repl;
     C(send, 2, COMMAND_TEXT, "send <addr> <message>", "send a test packet", WHO_BOTH)                    \
     C(drop, 1, 1, "drop <rate>, where rate is [0, 1]", "drop forwarded packets at random",     \
       WHO_BOTH)                                                                                \
+    C(capture, 0, 2, "capture [on|off] [file]", "write every packet to a file (pcapng)",     \
+      WHO_BOTH)                                                                                \
     C(ping, 1, 2, "ping <addr> [count]", "measure the way to an address and back", WHO_BOTH)   \
     C(traceroute, 1, 1, "traceroute <addr>", "show the routers on the way to an address",      \
       WHO_BOTH)                                                                                \

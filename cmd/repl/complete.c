@@ -3,9 +3,9 @@
 /* Completion of the word before the cursor.
  *
  * The first word is a command of this kind of node. What can follow depends on the command: an
- * interface for `up`, `down` and `link`, a file for `sf` and `rf`, nothing else. All candidates that begin
- * with what is typed are collected; what they have in common beyond that is what may be inserted,
- * followed by a blank if there is but one (and it is no directory).
+ * interface for `up`, `down` and `link`, a file for `sf`, `rf` and `capture on`, nothing else. All
+ * candidates that begin with what is typed are collected; what they have in common beyond that is what
+ * may be inserted, followed by a blank if there is but one (and it is no directory).
  *
  * Limits: CHOICES_MAX choices; what comes later is not offered.
  */
@@ -98,6 +98,19 @@ static int offer_files(struct completion *completion, const char *start)
     return result;
 }
 
+/* `on` or `off`, then a file. */
+static int offer_capture(struct completion *completion, const char *line, size_t start)
+{
+    size_t second = strlen("capture");
+    int result;
+
+    second += strspn(line + second, " ");
+    if (start != second)
+        return offer_files(completion, line + start);
+    result = offer(completion, line + start, "on");
+    return result ? result : offer(completion, line + start, "off");
+}
+
 static int by_name(const void *a, const void *b)
 {
     char *const *left = a;
@@ -150,6 +163,8 @@ int complete_line(struct repl *repl, const char *line, size_t cursor, struct com
         result = offer_commands(repl, completion, line + start);
     else if (is_command(line, "up") || is_command(line, "down") || is_command(line, "link"))
         result = offer_ifaces(repl, completion, line + start);
+    else if (is_command(line, "capture"))
+        result = offer_capture(completion, line, start);
     else if (is_command(line, "sf") || is_command(line, "rf"))
         result = offer_files(completion, line + start);
     if (result)

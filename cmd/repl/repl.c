@@ -184,17 +184,20 @@ static void take_events(struct repl *repl)
 static bool step(struct repl *repl, bool with_input, weir_time timeout)
 {
     struct control *control = repl->options.control;
-    struct pollfd fds[3] = {{repl->signal_fd, POLLIN, 0},
+    struct pollfd fds[4] = {{repl->signal_fd, POLLIN, 0},
                             {control ? control_fd(control) : -1, POLLIN, 0},
+                            {capturing_fd(repl), POLLIN, 0},
                             {STDIN_FILENO, POLLIN, 0}};
 
-    weir_host_wait(repl->host, fds, with_input ? 3 : 2, timeout);
+    weir_host_wait(repl->host, fds, with_input ? 4 : 3, timeout);
     take_events(repl);
     if (fds[0].revents)
         take_signal(repl);
     if (fds[1].revents && control_serve(control) && repl->asker)
         repl->interrupted = true;
-    return with_input && fds[2].revents;
+    if (fds[2].revents)
+        capturing_ended(repl);
+    return with_input && fds[3].revents;
 }
 
 /* How long until `deadline`; 0: it is past. */
@@ -357,6 +360,7 @@ int repl_run(struct weir_host *host, const struct repl_options *options)
     if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
         repl.terminal = terminal_create(&repl);
     open_test_socket(&repl);
+    capturing_adopt(&repl);
     if (repl.terminal)
         run_terminal(&repl);
     else
@@ -364,6 +368,7 @@ int repl_run(struct weir_host *host, const struct repl_options *options)
     if (!repl.quit)
         repl_finish(&repl);
     repl_abort_all(&repl);
+    capturing_stop(&repl, false);
     terminal_destroy(repl.terminal);
     transfers_done(&repl);
     sids_done(&repl.sids);

@@ -6,6 +6,7 @@
 
 #include <cmd/flags.h>
 #include <cmd/repl/args.h>
+#include <cmd/repl/capturing.h>
 #include <cmd/repl/input.h>
 #include <cmd/repl/sids.h>
 #include <weir/host.h>
@@ -21,6 +22,8 @@ struct repl_options {
     enum log_level log_level;
     const char *program;
     struct control *control; /* takes commands from other processes; NULL: nobody does */
+    const char *capture;       /* what --capture has begun; NULL: nothing */
+    struct recorder *recorder; /* and who writes it; the prompt finishes it */
 };
 
 struct control;
@@ -39,6 +42,7 @@ struct repl {
     struct input input;         /* of stdin that is no terminal */
     struct control_client
         *asker; /* whose command runs, and gets what it prints; NULL: the prompt's */
+    struct capturing capturing; /* the capture that runs (capturing.c) */
     int test_socket;
     int signal_fd;
     bool failed;      /* the command that runs has said why it did not work */

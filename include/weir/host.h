@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <weir/inspect.h>
 #include <weir/interest.h>
+#include <weir/journal.h>
 #include <weir/links.h>
 
 #ifdef __cplusplus
@@ -65,6 +66,24 @@ weir_time weir_host_links_deadline(struct weir_host *host);
 
 /* Takes the oldest event of a watched socket; false if there is none. */
 bool weir_host_next_event(struct weir_host *host, struct weir_event *event);
+
+/* ---- The journal of its packets (weir/journal.h) -------------------------------------------------- */
+
+/* From now on the stack notes its packets, as source 0, in `size` bytes at `bytes` (aligned to 8),
+ * until weir_host_journal_stop. The memory is lent until take says WEIR_ECANCELED. Returns 0, or
+ * WEIR_EALREADY: it has a journal, or had one of which take has not yet said so. */
+int weir_host_journal_start(struct weir_host *host, void *bytes, size_t size);
+
+/* Waits until the journal holds `least` bytes of entries or `timeout` is over, and then exchanges its
+ * memory for that of *spare (bytes and size), which holds the entries from then on. Meant for one
+ * thread that writes them somewhere, while others run the host; it is no help in running it. Returns
+ * 1; 0: nothing came in that time, *spare is as it was; WEIR_ECANCELED: stopped, or the host is being
+ * destroyed, and all has been taken. */
+int weir_host_journal_take(struct weir_host *host, struct weir_journal *spare, size_t least,
+                           weir_time timeout);
+
+/* Packets from now on are not noted. Ends waits of take. */
+void weir_host_journal_stop(struct weir_host *host);
 
 /* ---- BSD-style, blocking. Results and errors as the calls of socket.h, but for WEIR_EAGAIN ------- */
 

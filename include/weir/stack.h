@@ -95,6 +95,10 @@ enum weir_event_bits {
 /* Takes the next event, oldest first; edge-triggered. Returns false if there is none. O(1). */
 bool weir_stack_next_event(struct weir_stack *stack, struct weir_event *event);
 
+/* It is `now`, for what the application's calls send before the next input or poll. Times that are
+ * past change nothing. */
+void weir_stack_set_time(struct weir_stack *stack, weir_time now);
+
 /* The link of `iface`, which begin had called full, can take frames again. */
 void weir_stack_link_ready(struct weir_stack *stack, int iface);
 

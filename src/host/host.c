@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 #include <weir/error.h>
 
@@ -95,9 +96,20 @@ static void host_free(struct weir_host *host)
         close(host->epoll_fd);
     if (host->wake_fd >= 0)
         close(host->wake_fd);
+    pthread_cond_destroy(&host->journal_filled);
     pthread_cond_destroy(&host->gone);
     pthread_mutex_destroy(&host->lock);
     free(host);
+}
+
+static void init_monotonic(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
 }
 
 struct weir_host *weir_host_create(const struct weir_stack_config *config)
@@ -108,6 +120,7 @@ struct weir_host *weir_host_create(const struct weir_stack_config *config)
         return NULL;
     pthread_mutex_init(&host->lock, NULL);
     pthread_cond_init(&host->gone, NULL);
+    init_monotonic(&host->journal_filled);
     lists_init(host);
     host->wake_fd = -1;
     host->epoll_fd = -1;
@@ -130,6 +143,7 @@ void weir_host_destroy(struct weir_host *host)
     host->is_stopping = true;
     for (node = host->waiters.next; node != &host->waiters; node = node->next)
         waiter_fire(host, LIST_ENTRY(node, struct waiter, node));
+    pthread_cond_broadcast(&host->journal_filled);
     host_unlock_and_wake(host);
     pthread_mutex_lock(&host->lock);
     while (host->users > 0)
@@ -193,6 +207,7 @@ struct weir_link *weir_host_link(struct weir_host *host, int iface)
 struct weir_stack *weir_host_lock(struct weir_host *host)
 {
     pthread_mutex_lock(&host->lock);
+    weir_stack_set_time(host->stack, weir_host_now());
     return host->stack;
 }
 

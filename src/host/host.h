@@ -77,6 +77,11 @@ struct weir_host {
     struct slot **slots;
     uint32_t slots_count;
 
+    struct weir_journal journal; /* bytes NULL: none */
+    bool is_journal_stopped;
+    size_t journal_least; /* bytes that somebody waits for; 0: nobody does */
+    pthread_cond_t journal_filled;
+
     bool is_stopping;
     uint32_t users; /* threads that wait or wake */
     pthread_cond_t gone;
@@ -121,6 +126,11 @@ int host_block(struct weir_host *host, int socket, uint32_t events, int closed);
 
 /* Calls on this socket wait. */
 bool host_may_block(const struct weir_host *host, int socket);
+
+/* ---- journal.c ---------------------------------------------------------------------------------- */
+
+/* Wakes who waits for entries, if there are as many as it waits for. */
+void host_journal_signal(struct weir_host *host);
 
 /* ---- loop.c ------------------------------------------------------------------------------------ */
 

@@ -124,6 +124,7 @@ void host_settle(struct weir_host *host, weir_time now)
     for (int index = 0; index < host->ifaces_count; index++)
         sync_write_watch(host, host->ifaces[index]);
     host_dispatch(host);
+    host_journal_signal(host);
     host->next = next_deadline(host, now);
     if (host->is_leader_sleeping && host->next < host->armed) {
         host->armed = host->next;

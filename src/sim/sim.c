@@ -273,7 +273,10 @@ int weir_sim_resolve(struct weir_sim *sim, int network_number)
 
 struct weir_stack *weir_sim_stack(struct weir_sim *sim, int node)
 {
-    return sim->nodes[node]->stack;
+    struct weir_stack *stack = sim->nodes[node]->stack;
+
+    weir_stack_set_time(stack, sim->now);
+    return stack;
 }
 
 struct weir_link *weir_sim_link(struct weir_sim *sim, int node, int iface)

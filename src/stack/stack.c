@@ -211,6 +211,11 @@ void weir_stack_destroy(struct weir_stack *stack)
         free(stack);
 }
 
+void weir_stack_set_time(struct weir_stack *stack, weir_time now)
+{
+    stack->now = max_i64(stack->now, now);
+}
+
 void weir_stack_input(struct weir_stack *stack, int iface, const struct weir_frame *frames,
                       int count, weir_time now)
 {
