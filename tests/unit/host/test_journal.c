@@ -81,11 +81,12 @@ static void test_take(void **state)
     struct writer writer;
     struct pair pair;
     pthread_t thread;
-    void *first;
+    void *first, *second;
 
     (void)state;
     pair_open(&pair);
     writer_init(&writer, pair.host[0]);
+    second = writer.spare.bytes;
     assert_int_equal(weir_host_journal_start(pair.host[0], NULL, 0), WEIR_EALREADY);
     first = pair.host[0]->journal.bytes;
     thread = pair_start(run, &writer);
@@ -96,11 +97,12 @@ static void test_take(void **state)
     assert_ptr_equal(writer.spare.bytes, first);
     assert_int_equal(count_entries(&writer.spare), 1);
     assert_int_equal(pair.host[0]->journal.used, 0);
+    assert_ptr_equal(pair.host[0]->journal.bytes, second);
     weir_host_journal_stop(pair.host[0]);
     run(&writer);
     assert_int_equal(writer.result, WEIR_ECANCELED);
     free(first);
-    assert_ptr_equal(writer.spare.bytes, first);
+    free(second);
     pair_close(&pair);
 }
 
