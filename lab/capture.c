@@ -32,6 +32,7 @@
 #include <unistd.h>
 #include <weir/inspect.h>
 #include <weir/pcapng.h>
+#include <weir/sim.h>
 
 #define BUFFER (256u * 1024u)
 #define JOURNAL (4u * 1024u * 1024u)
@@ -290,13 +291,42 @@ void capture_take(struct capture *capture, struct weir_journal *journal)
     journal->used = 0;
 }
 
+/* ---- Simulations -------------------------------------------------------------------------------- */
+
+static void take_of_sim(void *context, struct weir_sim *sim, struct weir_journal *journal)
+{
+    (void)sim;
+    capture_take(context, journal);
+}
+
+bool capture_sim(struct capture *capture, struct weir_sim *sim)
+{
+    struct weir_journal *journal = capture_journal(capture);
+    char prefix[20];
+
+    if (!journal)
+        return false;
+    for (int node = 0; node < weir_sim_node_count(sim); node++) {
+        snprintf(prefix, sizeof(prefix), "n%d.", node);
+        capture_name_all(capture, (uint32_t)node, weir_sim_stack(sim, node), prefix);
+    }
+    weir_sim_set_journal(sim, journal, take_of_sim, capture);
+    return true;
+}
+
+void capture_sim_stop(struct capture *capture, struct weir_sim *sim)
+{
+    weir_sim_set_journal(sim, NULL, NULL, NULL);
+    capture_take(capture, NULL);
+}
+
+/* ---- Beginning and end --------------------------------------------------------------------------- */
+
 void capture_counts(const struct capture *capture, struct capture_counts *counts)
 {
     *counts = capture->counts;
     counts->missed += capture->untold;
 }
-
-/* ---- Beginning and end --------------------------------------------------------------------------- */
 
 /* Waits for the reader of a FIFO; everything after that is asked for room first. */
 static int open_fd(const char *path)

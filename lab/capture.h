@@ -40,6 +40,13 @@ void capture_name_all(struct capture *capture, uint32_t source, const struct wei
  * closed, and is emptied by capture_take (NULL as the journal: this one). */
 struct weir_journal *capture_journal(struct capture *capture);
 
+struct weir_sim;
+
+/* Captures all nodes of a simulation; their interfaces are called n0.if0 and so on. Between runs, the
+ * file may be behind. False: memory is short. Before the capture is closed: capture_sim_stop. */
+bool capture_sim(struct capture *capture, struct weir_sim *sim);
+void capture_sim_stop(struct capture *capture, struct weir_sim *sim);
+
 /* Takes all entries out of the journal. What goes wrong is remembered; from then on entries are
  * thrown away, and count as missing. NULL as the capture is allowed: nothing is done. */
 void capture_take(struct capture *capture, struct weir_journal *journal);

@@ -6,6 +6,7 @@
  * seed gives the same packets at the same nanosecond, on any compiler. Single-threaded. */
 
 #include <weir/inspect.h>
+#include <weir/journal.h>
 #include <weir/links.h>
 
 #ifdef __cplusplus
@@ -35,6 +36,7 @@ int weir_sim_join(struct weir_sim *sim, int node, int network, const char *name,
                   const struct weir_impair *impair);
 int weir_sim_resolve(struct weir_sim *sim, int network);
 
+int weir_sim_node_count(const struct weir_sim *sim);
 struct weir_stack *weir_sim_stack(struct weir_sim *sim, int node);
 struct weir_link *weir_sim_link(struct weir_sim *sim, int node, int iface);
 
@@ -48,6 +50,13 @@ void weir_sim_on_event(struct weir_sim *sim, weir_sim_event_fn *fn, void *contex
 typedef void weir_sim_packet_fn(void *context, struct weir_sim *sim, int node, int iface,
                                 const struct weir_frame *frame);
 void weir_sim_on_packet(struct weir_sim *sim, weir_sim_packet_fn *fn, void *context);
+
+/* All nodes, and those to come, note their packets in *journal, each as the source of its number
+ * (NULL: none does any more). `fn` is called when half of the memory is used, and at the end of each
+ * run, and must take the entries out; what a single step writes beyond the memory is missed. */
+typedef void weir_sim_journal_fn(void *context, struct weir_sim *sim, struct weir_journal *journal);
+void weir_sim_set_journal(struct weir_sim *sim, struct weir_journal *journal,
+                          weir_sim_journal_fn *fn, void *context);
 
 /* Calls fn at time `at` (or at once, if that is past), after all earlier events. Returns 0 or
  * WEIR_ENOMEM. */

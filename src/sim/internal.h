@@ -60,7 +60,9 @@ struct weir_sim {
     struct windows windows;
     weir_sim_event_fn *on_event;
     weir_sim_packet_fn *on_packet;
-    void *event_context, *packet_context;
+    weir_sim_journal_fn *on_journal;
+    struct weir_journal *journal; /* NULL: none is kept */
+    void *event_context, *packet_context, *journal_context;
     char broken[SIM_BROKEN_TEXT]; /* empty: nothing */
 };
 

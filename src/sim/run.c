@@ -304,6 +304,12 @@ void weir_sim_stop(struct weir_sim *sim)
     sim->is_stopped = true;
 }
 
+static void hand_out_journal(struct weir_sim *sim, size_t least)
+{
+    if (sim->journal != NULL && sim->journal->used > least)
+        sim->on_journal(sim->journal_context, sim, sim->journal);
+}
+
 static void run_first(struct weir_sim *sim, struct agenda_entry *entry)
 {
     if (entry->at > sim->now)
@@ -321,10 +327,13 @@ const char *weir_sim_run(struct weir_sim *sim, weir_time until)
     sim->is_stopped = false;
     while (entry != NULL && entry->at <= until && !sim->is_stopped && sim->broken[0] == '\0') {
         run_first(sim, entry);
+        if (sim->journal != NULL)
+            hand_out_journal(sim, sim->journal->size / 2);
         entry = agenda_first(&sim->agenda);
     }
     if (!sim->is_stopped && sim->broken[0] == '\0' && until != WEIR_NEVER && until > sim->now)
         sim->now = until;
+    hand_out_journal(sim, 0);
     for (int i = 0; i < sim->node_count && sim->broken[0] == '\0'; i++)
         check_node(sim, sim->nodes[i]);
     return sim->broken[0] == '\0' ? NULL : sim->broken;

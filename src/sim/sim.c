@@ -150,6 +150,7 @@ int weir_sim_add_node(struct weir_sim *sim, const struct weir_stack_config *conf
         free(node);
         return WEIR_ENOMEM;
     }
+    weir_stack_set_journal(node->stack, sim->journal, (uint32_t)node->number);
     agenda_entry_init(&node->entry, (uint32_t)node->number, 0);
     agenda_put(&sim->agenda, &node->entry, sim->now);
     return sim->node_count++;
@@ -271,6 +272,11 @@ int weir_sim_resolve(struct weir_sim *sim, int network_number)
     return error;
 }
 
+int weir_sim_node_count(const struct weir_sim *sim)
+{
+    return sim->node_count;
+}
+
 struct weir_stack *weir_sim_stack(struct weir_sim *sim, int node)
 {
     struct weir_stack *stack = sim->nodes[node]->stack;
@@ -294,6 +300,16 @@ void weir_sim_on_packet(struct weir_sim *sim, weir_sim_packet_fn *fn, void *cont
 {
     sim->on_packet = fn;
     sim->packet_context = context;
+}
+
+void weir_sim_set_journal(struct weir_sim *sim, struct weir_journal *journal,
+                          weir_sim_journal_fn *fn, void *context)
+{
+    sim->journal = journal;
+    sim->on_journal = fn;
+    sim->journal_context = context;
+    for (int i = 0; i < sim->node_count; i++)
+        weir_stack_set_journal(sim->nodes[i]->stack, journal, (uint32_t)i);
 }
 
 void weir_sim_set_checking(struct weir_sim *sim, bool every_step)

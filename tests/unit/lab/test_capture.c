@@ -21,7 +21,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <weir/inspect.h>
+#include <weir/sim.h>
+#include <weir/socket.h>
 #include <weir/stack.h>
 #include <support/pcapng.h>
 
@@ -213,6 +214,125 @@ static void test_own_journal(void **state)
     assert_int_equal(capture_close(NULL), 0);
 }
 
+/* ---- Simulations -------------------------------------------------------------------------------------- */
+
+static int sim_join(struct weir_sim *sim, int network, uint32_t addr)
+{
+    const struct weir_addr own = weir_addr_from4(addr);
+    const struct weir_prefix lan = weir_prefix_from4(addr, 24);
+    struct weir_stack_config config;
+    int node;
+
+    weir_stack_config_init(&config);
+    node = weir_sim_add_node(sim, &config);
+    assert_int_equal(weir_sim_join(sim, node, network, "if0", &own, &lan, NULL), 0);
+    return node;
+}
+
+/* Two nodes, one file: what one sends the other receives, and equal seeds give equal files. */
+static void simulate(const char *path)
+{
+    const struct weir_endpoint nobody = {.addr = weir_addr_from4(0x0a000002), .port = 9};
+    struct weir_sim *sim = weir_sim_create(42);
+    struct capture *capture = capture_open(path, NULL);
+    int network = weir_sim_add_network(sim, 2, 1500);
+    struct weir_stack *stack;
+    int s;
+
+    sim_join(sim, network, 0x0a000001);
+    sim_join(sim, network, 0x0a000002);
+    assert_int_equal(weir_sim_resolve(sim, network), 0);
+    assert_int_equal(weir_sim_node_count(sim), 2);
+    assert_true(capture_sim(capture, sim));
+    assert_null(weir_sim_run(sim, 3 * WEIR_SECOND));
+    stack = weir_sim_stack(sim, 0);
+    s = weir_socket_open(stack, WEIR_TCP, 0);
+    weir_socket_connect(stack, s, &nobody, weir_sim_now(sim));
+    weir_sim_touch(sim, 0);
+    assert_null(weir_sim_run(sim, 4 * WEIR_SECOND));
+    capture_sim_stop(capture, sim);
+    weir_sim_destroy(sim);
+    assert_int_equal(capture_close(capture), 0);
+}
+
+static void test_sim(void **state)
+{
+    char path[40], again[40];
+    uint8_t *one, *two;
+    size_t length, other;
+
+    (void)state;
+    temporary(path);
+    temporary(again);
+    simulate(path);
+    simulate(again);
+    one = pcapng_load(path, &length);
+    two = pcapng_load(again, &other);
+    assert_int_equal(length, other);
+    assert_memory_equal(one, two, length);
+    free(one);
+    free(two);
+    unlink(again);
+    load(path);
+    expect_interface("n0.if0");
+    expect_interface("n1.if0");
+    expect_packet(0, 3000000000u);
+    assert_memory_equal(block.comments[0], "sent: syn (", 11);
+    expect_packet(1, 3000000000u);
+    assert_memory_equal(block.comments[0], "dropped: tcp-no-connection (", 28);
+    expect_packet(1, 3000000000u);
+    assert_memory_equal(block.comments[0], "sent: refuse (", 14);
+    expect_packet(0, 3000000000u);
+    assert_int_equal(block.comment_count, 0);
+    expect_counts(0, 2, 0);
+    expect_counts(1, 2, 0);
+    unload(path);
+}
+
+/* The memory is handed out before it is full, and no packet is missing. */
+static void count_journal(void *context, struct weir_sim *sim, struct weir_journal *full)
+{
+    size_t at = 0;
+
+    (void)sim;
+    assert_int_equal(full->missed, 0);
+    while (weir_journal_next(full, &at))
+        ++*(unsigned *)context;
+    full->used = 0;
+}
+
+static void test_sim_journal(void **state)
+{
+    static uint64_t small[4096];
+    struct weir_journal own = {.bytes = (uint8_t *)small, .size = sizeof(small)};
+    struct weir_sim *sim = weir_sim_create(1);
+    int network = weir_sim_add_network(sim, 2, 1500);
+    struct weir_datagram to = {.peer = weir_addr_from4(0x0a000002), .ttl = 9};
+    struct weir_stack *stack;
+    unsigned count = 0;
+    int s;
+
+    (void)state;
+    weir_sim_set_journal(sim, &own, count_journal, &count);
+    sim_join(sim, network, 0x0a000001); /* later than the journal */
+    sim_join(sim, network, 0x0a000002);
+    assert_int_equal(weir_sim_resolve(sim, network), 0);
+    stack = weir_sim_stack(sim, 0);
+    s = weir_socket_open(stack, WEIR_RAW, 77);
+    for (weir_time i = 1; i <= 200; i++) {
+        assert_int_equal(weir_socket_sendto(stack, s, "hello", 5, &to), 5);
+        weir_sim_touch(sim, 0);
+        assert_null(weir_sim_run(sim, i * WEIR_SECOND));
+    }
+    assert_int_equal(count, 200 * 4); /* there, and an ICMP error back: each sent and received */
+    weir_sim_set_journal(sim, NULL, NULL, NULL);
+    assert_int_equal(weir_socket_sendto(stack, s, "hello", 5, &to), 5);
+    weir_sim_touch(sim, 0);
+    assert_null(weir_sim_run(sim, 300 * WEIR_SECOND));
+    assert_int_equal(count, 200 * 4);
+    weir_sim_destroy(sim);
+}
+
 /* ---- What goes wrong -------------------------------------------------------------------------------- */
 
 static void test_no_file(void **state)
@@ -379,7 +499,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_file),          cmocka_unit_test(test_large),
-        cmocka_unit_test(test_own_journal),   cmocka_unit_test(test_no_file),
+        cmocka_unit_test(test_own_journal),   cmocka_unit_test(test_sim),
+        cmocka_unit_test(test_sim_journal),   cmocka_unit_test(test_no_file),
         cmocka_unit_test(test_full_device),   cmocka_unit_test(test_limited_file),
         cmocka_unit_test(test_fifo),          cmocka_unit_test(test_reader_goes),
         cmocka_unit_test(test_reader_sleeps),
