@@ -72,8 +72,9 @@ struct weir_tcp_settings {
                                          it acknowledges */
     bool dup_acks_deliver;     /* segments that duplicate ACKs told of do not open cwnd again when
                                     they are acknowledged */
-    bool idle_restart;         /* RFC 5681 4.1 */
-    bool idle_halves;          /* and by half for each RTO, instead of at once */
+    bool frto;         /* RFC 5682: a time-out that was none is taken back, and new data asks */
+    bool idle_restart; /* RFC 5681 4.1 */
+    bool idle_halves;  /* and by half for each RTO, instead of at once */
     const char *congestion_control; /* name of a row of tcp/cc.h: "newreno" */
 
     uint8_t ttl;

@@ -83,7 +83,7 @@ static const struct row rows[] = {
     {"tcp_fastopen_blackhole_timeout_sec", NO_MATTER, 0, 0},
     {"tcp_fastopen_key",             NO_MATTER, 0, 0},
     {"tcp_fin_timeout",              SECONDS,   FIELD(fin_wait_2_timeout), 0},
-    {"tcp_frto",                     NO_MATTER, 0, 0},
+    {"tcp_frto",                     FLAG,      FIELD(frto), 0},
     {"tcp_fwmark_accept",            NO_MATTER, 0, 0},
     {"tcp_invalid_ratelimit",        MILLIS,    FIELD(invalid_ratelimit), 0},
     {"tcp_keepalive_intvl",          SECONDS,   FIELD(keepalive_interval), 0},

@@ -15,6 +15,11 @@
  * the time-out: [snd_una, rtx_nxt) and whatever lies beyond `recover`. An ACK that jumps past rtx_nxt
  * moves it along, so data that did arrive is not sent again.
  *
+ * With the setting `frto` (RFC 5682, as Linux has it) a time-out is doubted. If the first ACK covers data
+ * that was sent once only, it came late and nothing was lost: cwnd and ssthresh are what they were. If it
+ * covers only what was sent again, two new segments go out instead of old ones, and the ACKs of those
+ * decide: one that moves on takes the time-out back, a duplicate makes the loss real.
+ *
  * The bytes that may be in flight are the congestion control's (cc.h); this file tells it what
  * happened. The inflation is bounded by what can have left: a peer that invents duplicate ACKs gains
  * nothing beyond the data that is out (Savage et al. 1999). */
@@ -35,6 +40,8 @@ uint32_t tcp_loss_in_flight(const struct tcp_conn *conn)
     in_flight = conn->active->rtx_nxt - conn->snd_una;
     if (seq_gt(conn->snd_nxt, conn->recover))
         in_flight += conn->snd_nxt - seq_max(conn->recover, conn->active->rtx_nxt);
+    if (conn->settings->frto) /* the new data that asked has arrived */
+        in_flight -= min_u32(in_flight, conn->active->dup_acks * (uint32_t)conn->cc.mss);
     return in_flight;
 }
 
@@ -70,6 +77,8 @@ static uint32_t plausible_dup_acks(const struct tcp_conn *conn)
 void tcp_loss_dup_ack(struct tcp_conn *conn, weir_time now)
 {
     conn->dup_acks_received++;
+    if (conn->asks_first) /* RFC 5682 2.1 step 3a: the loss is real */
+        conn->may_undo = conn->asks_first = false;
     if (conn->active->dup_acks < UINT16_MAX)
         conn->active->dup_acks++;
     /* RFC 6582 3.2 step 2: not again for losses of a window that is mended already, nor for the echo of
@@ -126,6 +135,22 @@ static void grow_window(struct tcp_conn *conn, weir_seq ack, uint32_t dup_acks, 
     cc_at(conn->cc_row)->acked(&conn->cc, &acked, now);
 }
 
+/* RFC 5682 2.1 step 2, and 3b. */
+static void doubt_loss(struct tcp_conn *conn, weir_seq ack)
+{
+    if (conn->phase != TCP_LOSS || !conn->may_undo)
+        return;
+    if (seq_gt(ack, conn->active->rtx_nxt)) { /* what was sent once only has arrived */
+        conn->cc.cwnd = max_u32(conn->cc.cwnd, conn->active->undo_cwnd);
+        conn->cc.ssthresh = max_u32(conn->cc.ssthresh, conn->active->undo_ssthresh);
+        conn->may_undo = conn->asks_first = false;
+        conn->phase = TCP_OPEN;
+    } else if (!conn->asks_first) {
+        conn->asks_first = seq_lt(ack, conn->recover) && tcp_send_unsent(conn);
+        conn->may_undo = conn->asks_first;
+    }
+}
+
 void tcp_loss_acked(struct tcp_conn *conn, weir_seq ack, weir_time now)
 {
     uint32_t dup_acks = conn->active->dup_acks;
@@ -135,6 +160,7 @@ void tcp_loss_acked(struct tcp_conn *conn, weir_seq ack, weir_time now)
         acked_in_recovery(conn, ack, now);
         return;
     }
+    doubt_loss(conn, ack);
     grow_window(conn, ack, dup_acks, now);
     if (conn->phase != TCP_LOSS) {
         conn->recover = seq_max(conn->recover, ack - 1); /* never falls 2^31 behind */
@@ -149,6 +175,12 @@ void tcp_loss_timeout(struct tcp_conn *conn, weir_time now)
 {
     bool is_first = conn->retries == 0;
 
+    if (conn->phase != TCP_LOSS) {
+        conn->active->undo_cwnd = conn->cc.cwnd;
+        conn->active->undo_ssthresh = conn->cc.ssthresh;
+        conn->may_undo = conn->settings->frto && conn->phase == TCP_OPEN;
+    }
+    conn->asks_first = false;
     cc_at(conn->cc_row)->timed_out(&conn->cc, tcp_flight(conn), is_first, now);
     conn->phase = TCP_LOSS;
     conn->recover = conn->snd_nxt;
@@ -167,4 +199,5 @@ void tcp_loss_reopened(struct tcp_conn *conn, weir_time now)
     conn->active->rtx_nxt = conn->snd_una;
     conn->rtx_once = false;
     conn->active->dup_acks = 0;
+    conn->may_undo = conn->asks_first = false;
 }

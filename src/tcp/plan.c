@@ -233,6 +233,13 @@ static struct tcp_run plan_new_data(const struct tcp_conn *conn, const struct tc
     return full ? new_data(conn, full, WEIR_WHY_DATA) : nothing(conn, why);
 }
 
+/* RFC 5682: new data goes first, or has gone; unless the window has no room for it. */
+static bool is_asking(const struct tcp_conn *conn)
+{
+    return conn->asks_first && (seq_gt(conn->snd_nxt, conn->recover) ||
+                                (tcp_send_unsent(conn) > 0 && tcp_usable_window(conn) > 0));
+}
+
 static struct tcp_run plan_data(const struct tcp_conn *conn, const struct tcp_env *env)
 {
     bool has_new = conn->snd_nxt != conn->snd_end || conn->fin_queued;
@@ -243,7 +250,7 @@ static struct tcp_run plan_data(const struct tcp_conn *conn, const struct tcp_en
         return conn->probe_due ? plan_probe(conn) : nothing(conn, WEIR_WHY_WAIT_ZERO_WINDOW);
     if (conn->rtx_once && conn->snd_una != conn->snd_nxt)
         return retransmission(conn, conn->snd_una, (enum weir_why)conn->rtx_why);
-    if (conn->phase == TCP_LOSS && seq_lt(conn->active->rtx_nxt, conn->recover))
+    if (conn->phase == TCP_LOSS && seq_lt(conn->active->rtx_nxt, conn->recover) && !is_asking(conn))
         return plan_loss(conn);
     if (!has_new)
         return nothing(conn, WEIR_WHY_IDLE);

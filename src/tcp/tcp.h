@@ -136,6 +136,7 @@ struct tcp_active {
     weir_seq rcv_fin;                  /* with has_fin: sequence number of the peer's FIN */
     weir_seq snd_small;                /* end of the last small segment sent (Minshall) */
     weir_seq rtx_nxt;                  /* in LOSS: next to be sent again */
+    uint32_t undo_cwnd, undo_ssthresh; /* with may_undo */
     weir_time business_from;           /* since when it is busy so */
 };
 
@@ -192,6 +193,8 @@ struct tcp_conn {
     bool has_rtt : 1;        /* srtt is a measurement */
     bool syn_timed_out : 1;  /* RFC 6298 5.7, RFC 6928 */
     bool is_interactive : 1; /* data goes out soon after data comes in */
+    bool may_undo : 1;       /* the time-out may be taken back: undo_cwnd, undo_ssthresh */
+    bool asks_first : 1;     /* in LOSS: new data goes out, and its ACKs tell whether there was a loss */
     uint8_t small_came : 2;  /* segments that ended a write, since the last ACK: none, one, more */
     uint8_t business : 2;    /* enum tcp_business */
     uint8_t cc_row;          /* of its congestion control: cc_at */

@@ -25,17 +25,23 @@ static void init(struct weir_cc *cc, uint32_t initial_window)
 
 static void acked(struct weir_cc *cc, const struct weir_cc_ack *ack, weir_time now)
 {
+    uint32_t beyond = ack->acked;
+
     (void)now;
     if (!ack->cwnd_limited || cc->cwnd >= CWND_MAX)
         return;
-    if (cc->cwnd < cc->ssthresh) {
-        uint32_t most = cc->slow_start_limit ? cc->slow_start_limit * cc->mss : ack->acked;
-
-        cc->cwnd += min_u32(ack->acked, most);
+    if (cc->cwnd < cc->ssthresh && cc->slow_start_limit) {
+        cc->cwnd += min_u32(ack->acked, cc->slow_start_limit * cc->mss);
         return;
     }
-    cc->bytes_acked += ack->acked;
-    if (cc->bytes_acked >= cc->cwnd) {
+    if (cc->cwnd < cc->ssthresh) { /* without a limit: up to ssthresh, and the rest counts beyond */
+        uint32_t part = min_u32(ack->acked, cc->ssthresh - cc->cwnd);
+
+        cc->cwnd += part;
+        beyond -= part;
+    }
+    cc->bytes_acked += beyond;
+    if (beyond && cc->bytes_acked >= cc->cwnd) {
         cc->bytes_acked -= cc->cwnd;
         cc->cwnd += cc->mss;
     }

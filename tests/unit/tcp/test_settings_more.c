@@ -301,6 +301,84 @@ static void test_probe_after_answer(void **state)
     }
 }
 
+static void frto(struct weir_tcp_settings *settings)
+{
+    settings->frto = true;
+}
+
+/* RFC 5682: an ACK of what was sent once takes the time-out back. */
+static void test_frto_late(void **state)
+{
+    (void)state;
+    for (int on = 0; on < 2; on++) {
+        struct talk *t = with(on ? frto : NULL);
+        int s = talk_establish_passive(t);
+
+        talk_write(t, s, 14600);
+        talk_advance(t, 300 * WEIR_MS);
+        assert_int_equal(setup_take_data(t, NULL), 11);
+        assert_int_equal(talk_info(t, s).cwnd, 1460);
+        setup_in(t, ".", 1, 0, 1 + 2 * 1460, 65535);
+        assert_int_equal(talk_info(t, s).cwnd >= 10 * 1460, on);
+        assert_int_equal(talk_info(t, s).ssthresh > 1000000, on);
+        assert_int_equal(talk_info(t, s).congestion_recovery, on ? 0 : 2);
+        talk_destroy(t);
+    }
+}
+
+/* One of only the segment that was sent again: new data asks; a duplicate says that the loss is real. */
+static void test_frto_asks(void **state)
+{
+    (void)state;
+    for (int is_lost = 0; is_lost < 2; is_lost++) {
+        struct talk *t = with(frto);
+        int s = talk_establish_passive(t);
+        uint32_t highest = 0;
+
+        talk_write(t, s, 20 * 1460);
+        talk_advance(t, 300 * WEIR_MS);
+        setup_take_data(t, NULL);
+        setup_in(t, ".", 1, 0, 1 + 1460, 65535);
+        assert_int_equal(setup_take_data(t, &highest), 2);
+        assert_int_equal(highest, 1 + 12 * 1460);
+        setup_in(t, ".", 1, 0, 1 + (is_lost ? 1 : 2) * 1460, 65535);
+        highest = 0;
+        assert_int_equal(setup_take_data(t, &highest), 1);
+        assert_int_equal(highest, 1 + (is_lost ? 2 : 13) * 1460);
+        assert_int_equal(talk_info(t, s).congestion_recovery, is_lost ? 2 : 0);
+        talk_destroy(t);
+    }
+}
+
+/* A second time-out, or a window that closes, leave nothing to take back. */
+static void test_frto_ends(void **state)
+{
+    struct talk *t = with(frto);
+    int s = talk_establish_passive(t);
+
+    (void)state;
+    talk_write(t, s, 20 * 1460);
+    talk_advance(t, 300 * WEIR_MS);
+    setup_take_data(t, NULL);
+    setup_in(t, ".", 1, 0, 1 + 1460, 9 * 1460); /* new data does not fit */
+    talk_out(t, ". 1461:2921(1460) ack 1");
+    talk_destroy(t);
+}
+
+/* Without a limit slow start ends at ssthresh all the same, and the rest of an ACK counts beyond. */
+static void test_slow_start_ends(void **state)
+{
+    struct talk *t = with(no_limit);
+    int s = talk_establish_passive(t);
+
+    (void)state;
+    talk_write(t, s, 14600);
+    talk_advance(t, 300 * WEIR_MS); /* ssthresh is 5 segments */
+    setup_in(t, ".", 1, 0, 14601, 65535);
+    assert_int_equal(talk_info(t, s).cwnd, 6 * 1460);
+    talk_destroy(t);
+}
+
 static void syn_restarts_syn_ack(struct weir_tcp_settings *settings)
 {
     settings->syn_restarts_syn_ack = true;
@@ -369,13 +447,24 @@ static void test_nodelay_pushes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_delay_fin_ack),        cmocka_unit_test(test_fin_ack_at_once),
-        cmocka_unit_test(test_ack_on_read),          cmocka_unit_test(test_ack_on_read_full),
-        cmocka_unit_test(test_dup_acks_deliver),     cmocka_unit_test(test_idle_halves),
-        cmocka_unit_test(test_keeps_segments),       cmocka_unit_test(test_keeps_push_and_fin),
-        cmocka_unit_test(test_no_push_of_more),      cmocka_unit_test(test_shut_keeps_data),
-        cmocka_unit_test(test_probe_after_answer),   cmocka_unit_test(test_nodelay_pushes),
-        cmocka_unit_test(test_syn_restarts_syn_ack), cmocka_unit_test(test_listener_ends_quietly),
+        cmocka_unit_test(test_delay_fin_ack),
+        cmocka_unit_test(test_fin_ack_at_once),
+        cmocka_unit_test(test_ack_on_read),
+        cmocka_unit_test(test_ack_on_read_full),
+        cmocka_unit_test(test_dup_acks_deliver),
+        cmocka_unit_test(test_idle_halves),
+        cmocka_unit_test(test_keeps_segments),
+        cmocka_unit_test(test_keeps_push_and_fin),
+        cmocka_unit_test(test_no_push_of_more),
+        cmocka_unit_test(test_shut_keeps_data),
+        cmocka_unit_test(test_probe_after_answer),
+        cmocka_unit_test(test_nodelay_pushes),
+        cmocka_unit_test(test_syn_restarts_syn_ack),
+        cmocka_unit_test(test_listener_ends_quietly),
+        cmocka_unit_test(test_frto_late),
+        cmocka_unit_test(test_frto_asks),
+        cmocka_unit_test(test_frto_ends),
+        cmocka_unit_test(test_slow_start_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
