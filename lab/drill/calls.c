@@ -45,10 +45,19 @@ static void check_outcome(struct run *run, const struct event *event, const stru
     check_error(run, event, outcome);
 }
 
+/* As much as for any event, but the share is of how long the call should take. */
+static weir_time end_tolerance(const struct run *run)
+{
+    double length = (double)(run->pending.end - run->pending.started);
+    weir_time share = (weir_time)(length * run->tolerance_percent / 100.0);
+
+    return share > run->tolerance ? share : run->tolerance;
+}
+
 static void check_end(struct run *run)
 {
     const struct attempt *pending = &run->pending;
-    weir_time tolerance = run_tolerance(run, pending->end);
+    weir_time tolerance = end_tolerance(run);
 
     if (run->now < pending->end - tolerance || run->now > pending->end + tolerance)
         run_fail(run, pending->event, "the call returned at %.6f, expected at %.6f",
@@ -80,7 +89,7 @@ void run_finish_pending(struct run *run)
         return;
     world_advance(run, run->pending.end + LATE_MAX > run->now ? run->pending.end : run->now);
     if (run->pending.event)
-        world_advance(run, run->pending.end + run_tolerance(run, run->pending.end));
+        world_advance(run, run->pending.end + end_tolerance(run));
     if (run->pending.event)
         run_fail(run, event, "the call has not returned");
 }

@@ -38,6 +38,15 @@ static const struct {
     const char *said; /* a part of the text */
 } rows[] = {
     {DRILL_PASSED, OPEN, NULL},
+    /* A blocked call's end is within an eighth of its length, whatever happened shortly before. */
+    {DRILL_PASSED,
+     OPEN "+0...1 read(4, ..., 9) = 9\n+0.9 < . 1:1(0) ack 1 win 100\n"
+          "+0.22 < P. 1:10(9) ack 1 win 100\n* > . 1:1(0) ack 10",
+     NULL},
+    {DRILL_FAILED,
+     OPEN "+0...1 read(4, ..., 9) = 9\n+0.9 < . 1:1(0) ack 1 win 100\n"
+          "+0.25 < P. 1:10(9) ack 1 win 100\n* > . 1:1(0) ack 10",
+     "the call returned at"},
     {DRILL_BROKEN, "0 foo", "t:1:6: expected `(`"},
     /* What a packet says. */
     {DRILL_FAILED, LISTEN SYN "+0 > S 0:0(0) <mss 1460>", "* flags"},
