@@ -5,7 +5,8 @@
  * An inbound packet, a call and an assert wait until their time, and all that the stack does until
  * then happens first. An outbound line waits for a packet. A relative time counts from when the
  * event before it was finished; for an outbound packet that is when it came, or now if it lay in the
- * queue. After the last event nothing may be left over: no call that still waits and, unless
+ * queue. What the script does itself must not be late by more than the tolerance either, as in the
+ * original. After the last event nothing may be left over: no call that still waits and, unless
  * `lenient`, no packet that no line expected.
  *
  * Everything a run holds hangs on struct run; the script, the options and the path are borrowed. */
@@ -22,7 +23,20 @@
 
 #define READ_SECONDS 10 /* a file that is no file may take so long to come */
 
-static void run_event(struct run *run, const struct event *event)
+/* What the script does itself is late if it had to wait for something: for a packet that came late, or
+ * for a call that blocked longer. */
+static void check_late(struct run *run, const struct event *event, weir_time at)
+{
+    weir_time share = (weir_time)((double)(at - run->scheduled) * run->tolerance_percent / 100.0);
+    weir_time tolerance = share > run->tolerance ? share : run->tolerance;
+
+    if (run->now > at + tolerance)
+        run_fail(run, event, "it is %.6f already, and this should have been at %.6f",
+                 (double)(run->now - run->origin) / (double)WEIR_SECOND,
+                 (double)(at - run->origin) / (double)WEIR_SECOND);
+}
+
+static void do_event(struct run *run, const struct event *event)
 {
     weir_time from = event->time == TIME_ABSOLUTE ? run->origin : run->base;
     weir_time at, until;
@@ -40,6 +54,7 @@ static void run_event(struct run *run, const struct event *event)
         return;
     }
     world_advance(run, at);
+    check_late(run, event, at);
     if (run->ended)
         return;
     if (event->kind == EVENT_PACKET)
@@ -50,6 +65,14 @@ static void run_event(struct run *run, const struct event *event)
         run_call(run, event, from + event->call->end);
     else
         run_code(run, event);
+}
+
+static void run_event(struct run *run, const struct event *event)
+{
+    weir_time from = event->time == TIME_ABSOLUTE ? run->origin : run->base;
+
+    do_event(run, event);
+    run->scheduled = from + event->at;
 }
 
 static void check_leftovers(struct run *run)
@@ -82,7 +105,7 @@ static void execute(struct run *run)
 
 static void set_defaults(struct run *run)
 {
-    run->origin = run->now = run->base = WEIR_SECOND;
+    run->origin = run->now = run->base = run->scheduled = WEIR_SECOND;
     run->tolerance = 4000 * WEIR_US;
     run->tolerance_percent = 12.5;
     run->mtu = 1500;

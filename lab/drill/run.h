@@ -70,6 +70,7 @@ struct run {
     struct weir_stack *stack;
     struct linux_sockets *sockets;
     weir_time origin, now, base; /* start of the script; now; when the last event finished */
+    weir_time scheduled;         /* when the last event should have been */
     weir_time tolerance;
     double tolerance_percent;
     uint32_t mtu;

@@ -38,6 +38,20 @@ static const struct {
     const char *said; /* a part of the text */
 } rows[] = {
     {DRILL_PASSED, OPEN, NULL},
+    /* The script itself is late: a packet was within its tolerance, or a call had to be waited for. */
+    {DRILL_FAILED,
+     LISTEN SYN SYN_ACK "0.9 > S. 0:0(0) ack 1 <mss 1460>\n0.9 < . 1:1(0) ack 1 win 9",
+     "it is 1.000000 already"},
+    {DRILL_PASSED, LISTEN SYN SYN_ACK "0.9 > S. 0:0(0) ack 1 <mss 1460>\n1 < . 1:1(0) ack 1 win 9",
+     NULL},
+    {DRILL_FAILED,
+     OPEN "+0...0.5 poll([{fd=4, events=POLLIN, revents=0}], 1, 500) = 0\n"
+          "+0 close(4) = 0\n* > F. 1:1(0) ack 1",
+     "it is 0.600000 already"},
+    {DRILL_PASSED,
+     OPEN "+0...0.5 poll([{fd=4, events=POLLIN, revents=0}], 1, 500) = 0\n"
+          "+0.5 close(4) = 0\n* > F. 1:1(0) ack 1",
+     NULL},
     /* A blocked call's end is within an eighth of its length, whatever happened shortly before. */
     {DRILL_PASSED,
      OPEN "+0...1 read(4, ..., 9) = 9\n+0.9 < . 1:1(0) ack 1 win 100\n"
