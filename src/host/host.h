@@ -68,10 +68,12 @@ struct weir_host {
 
     struct waiter *leader;   /* the thread that is the loop, or NULL */
     bool is_leader_sleeping; /* in epoll, until `armed` */
+    bool is_leader_away;     /* asleep or reading, without the lock */
     bool is_leader_called;   /* wake_fd is to be written */
     bool is_more;            /* the last poll left work over */
     weir_time armed;
-    weir_time next; /* when the stack or a link wants to be served */
+    weir_time read_at; /* when the links were read last; the leader's while it is away */
+    weir_time next;    /* when the stack or a link wants to be served */
 
     struct list_node waiters, pool, wakes, eager, events, set_waiters;
     struct slot **slots;

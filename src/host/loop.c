@@ -20,13 +20,19 @@
  * program writes leaves at once and in its own thread. If the leader sleeps past the new deadline,
  * and only then, it is called by an eventfd.
  *
- * Locking: one mutex guards the stack. A link is read by the leader only, before the lock is taken;
+ * Locking: one mutex guards the stack. A link is read by the leader, before the lock is taken, and
+ * only while no leader is away by somebody else, under the lock;
  * its sending side (begin, commit, flush, ready, deadline) is used under the lock, because poll
  * commits and flushes; so a flush is a system call under the lock, once a batch. No user code runs
  * under it but between weir_host_lock and unlock.
  *
  * A link may have read more than it was asked for, which its descriptor does not show; one that
  * filled every batch of its turn is therefore read again without a sleep in between.
+ *
+ * A time-out is believed only when the links have been read: a program that computes, or a thread that
+ * had to wait for a processor, finds its timers expired and the packets that would have stopped them
+ * still unread. So whoever settles first reads the links, unless that was done a moment ago or a
+ * leader is about it.
  *
  * Limits: 16 descriptors and 8 batches of 64 frames a descriptor between two polls, 256 frames a poll; 64
  * descriptors of the program in one wait. These the program's own poll(2) set watches beside the
@@ -45,10 +51,69 @@
 
 #define FRAMES_AT_ONCE 64
 #define BATCHES_MAX 8
+#define LATE (200 * WEIR_US) /* since the links were read: too long ago to believe in a time-out */
 #define EVENTS_AT_ONCE 16
 #define POLL_BUDGET 256
 #define ROUNDS_MAX 8
 #define FDS_MAX 64
+
+/* ---- Reading --------------------------------------------------------------------------------------- */
+
+static void take_in(struct weir_host *host, const struct host_iface *iface,
+                    const struct weir_frame *frames, int count, weir_time now)
+{
+    host->is_leader_sleeping = false;
+    weir_stack_input(host->stack, iface->index, frames, count, now);
+    host->is_more = true; /* what input staged must be flushed */
+}
+
+/* Remembers whether the link filled its last batch: what it then still holds, its descriptor need not
+ * show. */
+static void note_unread(struct weir_host *host, struct host_iface *iface, bool is_unread)
+{
+    host->unread += (int)is_unread - (int)iface->is_unread;
+    iface->is_unread = is_unread;
+}
+
+/* Reads the link and gives its frames to the stack, a batch at a time, until it has no more or has had
+ * its turn. Called without the lock. */
+static void read_link(struct weir_host *host, struct host_iface *iface, weir_time now)
+{
+    struct weir_frame frames[FRAMES_AT_ONCE];
+    struct weir_link *link = iface->link;
+    int count = FRAMES_AT_ONCE;
+
+    for (int batch = 0; batch < BATCHES_MAX && count == FRAMES_AT_ONCE; batch++) {
+        count = link->ops->receive(link, frames, FRAMES_AT_ONCE, now);
+        if (count <= 0)
+            break;
+        pthread_mutex_lock(&host->lock);
+        take_in(host, iface, frames, count, now);
+        pthread_mutex_unlock(&host->lock);
+    }
+    note_unread(host, iface, count == FRAMES_AT_ONCE);
+}
+
+/* Reads all links under the lock, if that has not been done for a while and nobody else is at it. */
+static void catch_up(struct weir_host *host, weir_time now)
+{
+    struct weir_frame frames[FRAMES_AT_ONCE];
+
+    if (host->is_leader_away || now - host->read_at <= LATE)
+        return;
+    host->read_at = now;
+    for (int index = 0; index < host->ifaces_count; index++) {
+        struct host_iface *iface = host->ifaces[index];
+        int count = iface->fd >= 0 ? FRAMES_AT_ONCE : 0;
+
+        for (int batch = 0; batch < BATCHES_MAX && count == FRAMES_AT_ONCE; batch++) {
+            count = iface->link->ops->receive(iface->link, frames, FRAMES_AT_ONCE, now);
+            if (count > 0)
+                take_in(host, iface, frames, count, now);
+        }
+        note_unread(host, iface, count == FRAMES_AT_ONCE);
+    }
+}
 
 /* ---- Settling ------------------------------------------------------------------------------------ */
 
@@ -114,6 +179,8 @@ void host_settle(struct weir_host *host, weir_time now)
 {
     if (host->is_stopping)
         return;
+    if (weir_stack_deadline(host->stack) <= now)
+        catch_up(host, now);
     for (int round = 0; round < ROUNDS_MAX; round++) {
         for (int index = 0; index < host->ifaces_count; index++)
             serve_link(host, host->ifaces[index], now);
@@ -183,30 +250,6 @@ static void drain(int event_fd)
     (void)!read(event_fd, &rings, sizeof(rings));
 }
 
-/* Reads the link and gives its frames to the stack, a batch at a time, until it has no more or has had
- * its turn; what it then still holds, its descriptor need not show. Called without the lock. */
-static void read_link(struct weir_host *host, struct host_iface *iface, weir_time now)
-{
-    struct weir_frame frames[FRAMES_AT_ONCE];
-    struct weir_link *link = iface->link;
-    int count = FRAMES_AT_ONCE;
-
-    for (int batch = 0; batch < BATCHES_MAX && count == FRAMES_AT_ONCE; batch++) {
-        count = link->ops->receive(link, frames, FRAMES_AT_ONCE, now);
-        if (count <= 0)
-            break;
-        pthread_mutex_lock(&host->lock);
-        host->is_leader_sleeping = false;
-        weir_stack_input(host->stack, iface->index, frames, count, now);
-        host->is_more = true; /* what input staged must be flushed */
-        pthread_mutex_unlock(&host->lock);
-    }
-    if (iface->is_unread != (count == FRAMES_AT_ONCE)) {
-        iface->is_unread = !iface->is_unread;
-        host->unread += iface->is_unread ? 1 : -1;
-    }
-}
-
 /* Called without the lock. */
 static void serve_ready(struct weir_host *host, const struct epoll_event *event, weir_time now)
 {
@@ -268,6 +311,7 @@ static int sleep_in_epoll(struct weir_host *host, struct pollfd *fds, unsigned c
     if (ready < 0 && errno == EINTR)
         result = WEIR_EINTR;
     now = weir_host_now();
+    host->read_at = now;
     serve_unread(host, now);
     for (int index = 0; index < ready; index++)
         serve_ready(host, &events[index], now);
@@ -281,10 +325,12 @@ static int lead(struct weir_host *host, struct pollfd *fds, unsigned count, weir
 
     host->armed = time;
     host->is_leader_sleeping = true;
+    host->is_leader_away = true;
     pthread_mutex_unlock(&host->lock);
     result = sleep_in_epoll(host, fds, count, time);
     pthread_mutex_lock(&host->lock);
     host->is_leader_sleeping = false;
+    host->is_leader_away = false;
     return result;
 }
 

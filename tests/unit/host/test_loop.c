@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 
 /* A link that has read more than it was asked for: its descriptor falls silent at the first receive,
- * and the loop must go on until the link says that nothing is left. */
+ * and the loop must go on until the link says that nothing is left. A program that comes late: what
+ * has arrived counts before what has timed out. */
 
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
+
+#include "pair.h"
 
 #include <string.h>
 #include <sys/eventfd.h>
@@ -189,12 +192,48 @@ static void test_held_frames_beside_descriptors(void **state)
     weir_host_destroy(host);
 }
 
+/* The acknowledgement had come long before the program came back to its socket: the expired timer is no
+ * reason to send the data again. */
+static void test_late_program_reads_before_it_times_out(void **state)
+{
+    struct weir_endpoint remote = pair_endpoint(1, PORT);
+    struct weir_tcp_info info;
+    struct pair pair;
+    int socket;
+
+    (void)state;
+    pair_open(&pair);
+    pair_listen(&pair, 1, PORT);
+    socket = weir_socket(pair.host[0], WEIR_TCP, 0);
+    assert_int_equal(weir_set_nonblocking(pair.host[0], socket, true), 0);
+    assert_int_equal(weir_connect(pair.host[0], socket, &remote), WEIR_EINPROGRESS);
+    for (int tries = 0; tries < 5000; tries++) {
+        weir_host_wait(pair.host[1], NULL, 0, WEIR_MS);
+        weir_host_wait(pair.host[0], NULL, 0, WEIR_MS);
+        assert_int_equal(weir_tcp_info(pair.host[0], socket, &info), 0);
+        if (info.state == WEIR_STATE_ESTABLISHED)
+            break;
+    }
+    assert_int_equal(info.state, WEIR_STATE_ESTABLISHED);
+    assert_int_equal(weir_send(pair.host[0], socket, "0123456789", 10, 0), 10);
+    assert_int_equal(weir_tcp_info(pair.host[0], socket, &info), 0);
+    weir_host_wait(pair.host[1], NULL, 0, info.rto + 50 * WEIR_MS); /* answers, and time passes */
+    weir_host_lock(pair.host[0]);
+    weir_host_unlock(pair.host[0]);
+    assert_int_equal(weir_tcp_info(pair.host[0], socket, &info), 0);
+    assert_int_equal(info.bytes_acked, 10);
+    assert_int_equal(info.retransmissions, 0);
+    assert_int_equal(info.timeouts, 0);
+    pair_close(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_link_that_holds_frames),
         cmocka_unit_test(test_one_turn_a_look),
         cmocka_unit_test(test_held_frames_beside_descriptors),
+        cmocka_unit_test(test_late_program_reads_before_it_times_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
