@@ -11,13 +11,15 @@
  * that has not asked for UDP_GRO. On the wire and to any receiver there is still one virtual packet a
  * datagram. No bytes are moved for that: a message is a list of buffers.
  *
- *      staged   1400 1400 1400 900 │ 1400 1400 │ 40 40 40 │ 40
- *      peer     a    a    a    a   │ a    a    │ a  a  a  │ b
- *      messages one                │ one       │ one      │ one, plain
+ *      staged   1400a 1400b 1400a 1400b 1400a 900a 1400a 40a 40a 40b
+ *      together 1400a 1400a 1400a 900a │ 1400a 40a │ 40a │ 1400b 1400b 40b
+ *      messages one                    │ one       │ one │ one
  *
  * A run ends with its first shorter datagram, which is its last; with another peer or a longer one;
- * at 64 datagrams, or where it would pass 65,507 bytes. So the order of commits is kept whatever the
- * peers are. Runs are found when sending, in one pass; staging costs what it did.
+ * at 64 datagrams, or where it would pass 65,507 bytes. Before runs are looked for, what is staged is
+ * put together by peers, so that the streams of several neighbours which pass through a router in
+ * turns are runs all the same. What goes to one peer keeps its order; peers come in the order of
+ * their first packets. All that is done when sending; staging costs what it did.
  *
  * What can go wrong. The socket buffer is full (EAGAIN): what is left stays staged, and the caller
  * wants to write. The system refuses to cut (EINVAL, EMSGSIZE, EIO, …: the packets are larger than the
@@ -27,7 +29,7 @@
  * is given up, counted, and the rest goes on. A tag without a port or an address is nobody: counted
  * as failed.
  *
- * Invariant: staged buffers are in order of commit. */
+ * Invariant: staged buffers to one peer are in order of commit. */
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -96,6 +98,38 @@ static bool is_same_peer(const struct udp_sender *out, int one, int other)
 {
     return out->peers[one].sin_addr.s_addr == out->peers[other].sin_addr.s_addr &&
            out->peers[one].sin_port == out->peers[other].sin_port;
+}
+
+/* Takes the staged one at `from` to the earlier place `to`; those between make room. */
+static void move_forward(struct udp_sender *out, int from, int to)
+{
+    uint8_t *buffer = out->order[from];
+    struct iovec vector = out->vectors[from];
+    struct sockaddr_in peer = out->peers[from];
+    size_t count = (size_t)(from - to);
+
+    memmove(&out->order[to + 1], &out->order[to], count * sizeof(out->order[0]));
+    memmove(&out->vectors[to + 1], &out->vectors[to], count * sizeof(out->vectors[0]));
+    memmove(&out->peers[to + 1], &out->peers[to], count * sizeof(out->peers[0]));
+    out->order[to] = buffer;
+    out->vectors[to] = vector;
+    out->peers[to] = peer;
+}
+
+/* Puts the staged ones together by peers. */
+static void gather_peers(struct udp_sender *out)
+{
+    int place = 1; /* where the next of the present peer belongs */
+
+    for (int first = 0; first < out->staged; first = place, place++) {
+        for (int index = first + 1; index < out->staged; index++) {
+            if (!is_same_peer(out, first, index))
+                continue;
+            if (index > place)
+                move_forward(out, index, place);
+            place++;
+        }
+    }
 }
 
 /* How many of the staged ones, from `first` on, are one message. */
@@ -196,6 +230,8 @@ void udp_sender_flush(struct udp_sender *out, bool *wants_write)
     int done = 0;
 
     *wants_write = false;
+    if (out->can_segment)
+        gather_peers(out);
     while (done < out->staged) {
         unsigned messages = make_messages(out, done);
         int count = sendmmsg(out->fd, out->headers, messages, MSG_DONTWAIT | MSG_NOSIGNAL);
