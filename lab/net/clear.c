@@ -185,7 +185,7 @@ int lab_clear(const char *dir, struct net_error *error)
     bool is_known = lab_load(dir, &lab, &unread) == 0;
     bool is_generated = is_known && lab.is_generated;
     char path[PATH_MAX];
-    int count;
+    int count, late;
 
     if (!realpath(dir, path))
         return 0;
@@ -194,8 +194,9 @@ int lab_clear(const char *dir, struct net_error *error)
         tmux_kill(lab.session, lab.dir);
     if (is_known)
         lab_done(&lab);
-    if (count < 0)
-        return count;
+    late = count < 0 ? 0 : end_processes(path, error); /* what a pane had just begun */
+    if (count < 0 || late < 0)
+        return WEIR_EPERM;
     remove_files(path, is_generated);
     (void)rmdir(path); /* stays if somebody keeps other things there */
     remove_links(path);

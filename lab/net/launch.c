@@ -85,9 +85,18 @@ static void redirect(const struct lab *lab, const struct lab_node *node)
         close(fd);
 }
 
-static int start_all(const struct lab *lab, bool verbose, struct net_error *error)
+/* Starts all nodes. `*started` can be read to its end when each child has become its program, or has
+ * given up: before that one may be without a file. */
+static int start_all(const struct lab *lab, bool verbose, int *started, struct net_error *error)
 {
+    int ends[2];
     size_t i;
+
+    if (pipe2(ends, O_CLOEXEC)) {
+        snprintf(error->text, sizeof error->text, "no pipe: %s", strerror(errno));
+        return WEIR_EIO;
+    }
+    *started = ends[0];
 
     for (i = 0; i < lab->node_count; i++) {
         const struct lab_node *node = &lab->nodes[i];
@@ -99,6 +108,7 @@ static int start_all(const struct lab *lab, bool verbose, struct net_error *erro
         pid = fork();
         if (pid < 0) {
             snprintf(error->text, sizeof error->text, "%s: %s", node->name, strerror(errno));
+            close(ends[1]);
             return WEIR_EIO;
         }
         if (pid == 0) {
@@ -107,6 +117,7 @@ static int start_all(const struct lab *lab, bool verbose, struct net_error *erro
             become(lab, node);
         }
     }
+    close(ends[1]);
     return 0;
 }
 
@@ -120,14 +131,14 @@ struct wait {
     size_t missing;
 };
 
-/* The last line of the node's log, if it has one. */
-static void last_line(const struct lab *lab, const char *node, char *text, size_t size)
+/* What the node's log says of its end: ours say it first (a usage may follow), most others last. */
+static void why_ended(const struct lab *lab, const struct lab_node *node, char *text, size_t size)
 {
     char path[PATH_MAX], line[NET_ERROR_TEXT / 2];
-    FILE *file = fopen(lab_path(lab, node, ".log", path), "re");
+    FILE *file = fopen(lab_path(lab, node->name, ".log", path), "re");
 
     text[0] = '\0';
-    while (file && fgets(line, sizeof line, file))
+    while (file && !(node->is_ours && text[0]) && fgets(line, sizeof line, file))
         if (line[0] != '\n')
             snprintf(text, size, "%s", line);
     text[strcspn(text, "\n")] = '\0';
@@ -140,7 +151,7 @@ static int fail_node(struct wait *wait, size_t node, int code, const char *what)
     const char *name = wait->lab->nodes[node].name;
     char line[NET_ERROR_TEXT / 2];
 
-    last_line(wait->lab, name, line, sizeof line);
+    why_ended(wait->lab, &wait->lab->nodes[node], line, sizeof line);
     snprintf(wait->error->text, sizeof wait->error->text, "%s %s%s%s", name, what,
              line[0] ? ": " : "", line);
     return code;
@@ -270,13 +281,19 @@ int lab_launch(const struct lab *lab, const char *program, bool verbose, struct 
 {
     struct wait wait = {lab, error, NULL, NULL, lab->node_count};
     int result = prepare(&wait);
+    int started = -1;
+    char none;
 
     if (!result && lab->session[0])
         result = tmux_start(lab, program, verbose, error);
     else if (!result)
-        result = start_all(lab, verbose, error);
+        result = start_all(lab, verbose, &started, error);
     if (!result)
         result = wait_all(&wait);
+    if (started >= 0) {
+        (void)!read(started, &none, 1); /* until nobody has the other end: see start_all */
+        close(started);
+    }
     finish(&wait);
     return result;
 }
