@@ -42,6 +42,7 @@ static int run(const char *program, struct flags *flags, const struct lnx *lnx)
         options.control = control_create(flags->control, error);
     if (flags->control && !options.control) {
         fprintf(stderr, "%s: %s\n", program, error);
+        recorder_finish(options.recorder, NULL);
         weir_host_destroy(host);
         return 1;
     }

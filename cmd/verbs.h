@@ -6,6 +6,7 @@
  * the name) and returns the program's exit status. */
 
 int verb_drill(int argc, char **argv);
+int verb_extcap(int argc, char **argv);
 int verb_lab(int argc, char **argv);
 int verb_perf(int argc, char **argv);
 

@@ -12,6 +12,7 @@ static const struct {
     const char *help;
 } verbs[] = {
     {"drill", verb_drill, "run packet scripts against a stack in virtual time"},
+    {"extcap", verb_extcap, "let Wireshark capture the nodes of running labs"},
     {"lab", verb_lab, "bring a network of nodes up from one file, and use it"},
     {"perf", verb_perf, "measure throughput and latency between two nodes"},
 };

@@ -10,6 +10,9 @@
  * that the file is closed, as commands that block do. At the end of the node there is nothing left to
  * step for, and finishing simply waits; its grace bounds that.
  *
+ * Its end is told to who asked for it, over the control socket too, and always at the prompt, where
+ * others may wait to hear of it (weir extcap does).
+ *
  * Invariant: recorder and path are both there or both NULL. */
 
 #include <cmd/repl/repl.h>
@@ -21,7 +24,18 @@
 static void take(struct repl *repl, struct recorder *recorder, const char *path)
 {
     repl->capturing.recorder = recorder;
+    repl->capturing.is_stopping = repl->capturing.has_ended = false;
     repl->capturing.path = args_printable(path, strlen(path));
+}
+
+bool capturing_is_to(const struct repl *repl, const char *path)
+{
+    char *shown = args_printable(path, strlen(path));
+    bool is_same = shown && repl->capturing.recorder && repl->capturing.path &&
+                   strcmp(shown, repl->capturing.path) == 0;
+
+    free(shown);
+    return is_same;
 }
 
 static const char *path_of(const struct repl *repl)
@@ -41,12 +55,12 @@ void capturing_start(struct repl *repl, const char *path)
     struct recorder *recorder;
 
     if (repl->capturing.recorder) {
-        repl_say(repl, "error: capture: %s is being written", path_of(repl));
+        repl_fail(repl, "error: capture: %s is being written", path_of(repl));
         return;
     }
     recorder = recorder_start(repl->host, path, error);
     if (!recorder) {
-        repl_say(repl, "error: %s", error);
+        repl_fail(repl, "error: %s", error);
         return;
     }
     take(repl, recorder, path);
@@ -79,23 +93,44 @@ static const char *reason(int error)
     }
 }
 
-static void finish(struct repl *repl)
+static void say_end(struct repl *repl, int error, const struct capture_counts *counts)
+{
+    if (error)
+        repl_fail(repl, "error: capture: %s: %s", path_of(repl), reason(error));
+    say_counts(repl, counts);
+}
+
+/* At the prompt, whoever's command runs. */
+static void say_end_there(struct repl *repl, int error, const struct capture_counts *counts)
+{
+    struct control_client *asker = repl->asker;
+    bool failed = repl->failed;
+
+    repl->asker = NULL;
+    say_end(repl, error, counts);
+    repl->asker = asker;
+    repl->failed = failed;
+}
+
+static void finish(struct repl *repl, bool is_asked)
 {
     struct capture_counts counts;
     int error = recorder_finish(repl->capturing.recorder, &counts);
 
     repl->capturing.recorder = NULL;
-    if (error)
-        repl_say(repl, "error: capture: %s: %s", path_of(repl), reason(error));
-    say_counts(repl, &counts);
+    if (is_asked)
+        say_end(repl, error, &counts);
+    if (!is_asked || repl->asker)
+        say_end_there(repl, error, &counts);
     free(repl->capturing.path);
     repl->capturing.path = NULL;
 }
 
 void capturing_ended(struct repl *repl)
 {
-    if (repl->capturing.recorder)
-        finish(repl);
+    repl->capturing.has_ended = true;
+    if (repl->capturing.recorder && !repl->capturing.is_stopping)
+        finish(repl, false);
 }
 
 void capturing_stop(struct repl *repl, bool with_steps)
@@ -103,9 +138,10 @@ void capturing_stop(struct repl *repl, bool with_steps)
     if (!repl->capturing.recorder)
         return;
     recorder_stop(repl->capturing.recorder);
-    while (with_steps && repl->capturing.recorder && !repl->quit)
+    repl->capturing.is_stopping = true;
+    while (with_steps && !repl->capturing.has_ended && !repl->quit)
         repl_step(repl, false);
-    capturing_ended(repl);
+    finish(repl, true);
 }
 
 void capturing_tell(struct repl *repl)

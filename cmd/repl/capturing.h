@@ -12,6 +12,8 @@ struct repl;
 struct capturing {
     struct recorder *recorder; /* NULL: none runs */
     char *path;
+    bool is_stopping; /* somebody waits for its end, and tells it */
+    bool has_ended;
 };
 
 /* Takes over the one that --capture has begun. */
@@ -24,13 +26,16 @@ void capturing_start(struct repl *repl, const char *path);
  * Nothing is done if none runs. */
 void capturing_stop(struct repl *repl, bool with_steps);
 
+/* Whether one runs, into this file. */
+bool capturing_is_to(const struct repl *repl, const char *path);
+
 /* Says what runs, and how far it has come. */
 void capturing_tell(struct repl *repl);
 
 /* Readable when it has ended; -1: none runs. */
 int capturing_fd(const struct repl *repl);
 
-/* It has ended: says why. */
+/* The descriptor is readable: it has ended. Says why at the prompt, unless somebody waits for it. */
 void capturing_ended(struct repl *repl);
 
 #endif

@@ -134,14 +134,16 @@ def test_prompt(tmp_path):
         assert node.ask("capture") == ["No capture"]
         assert node.ask("capture off") == ["No capture"]
         assert node.ask("capture on") == ["Usage: capture [on|off] [file]"]
-        assert node.ask("capture off x") == ["Usage: capture [on|off] [file]"]
+        assert node.ask("capture off x") == ["No capture"]
         assert node.ask("capture to x") == ["Usage: capture [on|off] [file]"]
         assert node.ask(f"capture on {tmp_path}/no/a") == \
             [f"error: capture: {tmp_path}/no/a: No such file or directory"]
         assert node.ask(f"capture on {path}") == [f"Capturing to {path}"]
         assert node.ask(f"capture on {path}") == [f"error: capture: {path} is being written"]
         node.say("send 10.1.0.2 hello")
-        [line] = node.ask("capture off")
+        assert node.ask("capture off /elsewhere") == \
+            ["error: capture: nothing is written to /elsewhere"]
+        [line] = node.ask(f"capture off {path}")
         assert re.fullmatch(rf"Captured 1 packets, \d+ bytes, in {path}", line)
         assert b"sent: raw (" in path.read_bytes()
         assert node.ask(f"capture on {path}") == [f"Capturing to {path}"]
