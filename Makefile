@@ -18,6 +18,7 @@ all: ## build the library, the programs and the tests, optimised, in build/
 	@cmake --build build
 
 test: all ## every test; the last line is `N passed, N failed`
+	@scripts/install-deps test || echo "going on without the tests that need what is missing"
 	@scripts/run-tests build
 
 demo: all ## a file over real processes and bad links, with proof
