@@ -49,9 +49,9 @@ static void test_rows(void **state)
 
 static void test_find(void **state)
 {
-    static const char *const both[] = {"li",         "ln",    "lr",   "up",   "down",
-                                       "send",       "drop",  "help", "exit", "ping",
-                                       "traceroute", "stats", "link"};
+    static const char *const both[] = {"li",         "ln",    "lr",   "up",     "down",
+                                       "send",       "drop",  "help", "exit",   "ping",
+                                       "traceroute", "stats", "link", "capture"};
     static const char *const host[] = {"a", "c", "ls", "s", "r", "cl", "sf", "rf", "info"};
     static const char *const none[] = {"", "L", "lis", "LI", "foo", "li "};
     size_t i;

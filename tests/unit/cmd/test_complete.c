@@ -72,6 +72,11 @@ static void test_files(void **state)
     snprintf(line, sizeof line, "send %s/al", dir);
     check(false, line, 0, "");
     check(false, "sf /no/such/folder/x", 0, "");
+    snprintf(line, sizeof line, "capture on %s/al", dir);
+    check(true, line, 2, "pha.");
+    check(false, "capture o", 2, "");
+    check(false, "capture of", 1, "f ");
+    check(false, "capture   on", 1, " ");
     rmdir(path);
     for (i = 0; i < 4; i++) {
         snprintf(path, sizeof path, "%s/%s", dir, names[i]);

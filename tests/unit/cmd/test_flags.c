@@ -44,6 +44,7 @@ static void test_defaults(void **state)
     assert_true(flags.node.drop_rate == 0);
     assert_false(flags.node.skip_ip_checksum || flags.node.skip_tcp_checksum || flags.help);
     assert_int_equal(flags.log_level, LOG_WARN);
+    assert_null(flags.node.capture);
 }
 
 static void check_all(const char *const *words)
@@ -59,6 +60,7 @@ static void check_all(const char *const *words)
     assert_true(flags.node.skip_ip_checksum && flags.node.skip_tcp_checksum);
     assert_int_equal(flags.node.profile, WEIR_PROFILE_STRICT);
     assert_int_equal(flags.log_level, LOG_DEBUG);
+    assert_string_equal(flags.node.capture, "f.pcapng");
 }
 
 /* One dash or two, the value as a word or behind an equals sign. */
@@ -71,6 +73,7 @@ static void test_forms(void **state)
                                       "-disable-tcp-checksum=true",
                                       "-profile=strict",
                                       "-log-level=debug",
+                                      "-capture=f.pcapng",
                                       NULL};
     static const char *const two[] = {"--config=b",
                                       "--drop=0.25",
@@ -79,6 +82,7 @@ static void test_forms(void **state)
                                       "--disable-tcp-checksum",
                                       "--profile=strict",
                                       "--log-level=debug",
+                                      "--capture=f.pcapng",
                                       NULL};
     static const char *const words[] = {"-drop",
                                         "0.25",
@@ -89,6 +93,8 @@ static void test_forms(void **state)
                                         "--profile=strict",
                                         "-log-level",
                                         "debug",
+                                        "-capture",
+                                        "f.pcapng",
                                         "--config",
                                         "b",
                                         NULL};

@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <lab/node.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -181,12 +182,47 @@ static void test_options(void **state)
     weir_host_destroy(host);
 }
 
+/* A capture begins before RIP says its first word; one that cannot begin leaves no node. */
+static void test_capture(void **state)
+{
+    struct node_options options;
+    struct capture_counts counts;
+    struct recorder *recorder = NULL;
+    struct weir_host *host;
+    char text[512], error[NODE_ERROR_TEXT], path[] = "/tmp/test_node_XXXXXX";
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(text, sizeof text,
+             "interface if0 10.0.0.2/24 127.0.0.1:%u\n"
+             "neighbor 10.0.0.1 at 127.0.0.1:4242 via if0\n"
+             "routing rip\nrip advertise-to 10.0.0.1\n",
+             some_port(NULL));
+    node_options_init(&options);
+    options.is_router = true;
+    options.capture = path;
+    options.recorder = &recorder;
+    host = open_text(text, &options, error);
+    assert_non_null(host);
+    assert_non_null(recorder);
+    assert_int_equal(recorder_finish(recorder, &counts), 0);
+    assert_true(counts.packets >= 1);
+    weir_host_destroy(host);
+    unlink(path);
+    options.capture = "/no/such/folder/x";
+    assert_null(open_text(text, &options, error));
+    assert_null(recorder);
+    assert_non_null(strstr(error, "/no/such/folder/x: No such file or directory"));
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_router),     cmocka_unit_test(test_rip_without_neighbours),
         cmocka_unit_test(test_port_taken), cmocka_unit_test(test_address_of_another_machine),
-        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_options),    cmocka_unit_test(test_capture),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

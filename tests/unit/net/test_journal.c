@@ -335,6 +335,31 @@ static void test_loopback(void **state)
     talk_destroy(t);
 }
 
+/* What the application sends between two polls has the time that it is told, not the last poll's. */
+static void test_time_of_calls(void **state)
+{
+    struct talk *t = talk_create(NULL);
+    struct weir_datagram to = {.peer = weir_addr_from4(PEER), .ttl = 9};
+    const struct weir_journal_entry *entry;
+    size_t at = 0;
+    int s;
+
+    (void)state;
+    watch(t);
+    talk_run(t);
+    s = weir_socket_open(t->stack, WEIR_RAW, 77);
+    weir_stack_set_time(t->stack, t->now + WEIR_SECOND);
+    weir_stack_set_time(t->stack, t->now); /* time does not go back */
+    assert_int_equal(weir_socket_sendto(t->stack, s, "x", 1, &to), 1);
+    entry = weir_journal_next(&journal, &at);
+    assert_non_null(entry);
+    assert_int_equal(entry->at, t->now + WEIR_SECOND);
+    t->now += WEIR_SECOND;
+    talk_run(t);
+    talk_drain(t);
+    talk_destroy(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_reasons_of_a_conversation),
         cmocka_unit_test(test_repeated_syn_ack),
         cmocka_unit_test(test_loopback),
+        cmocka_unit_test(test_time_of_calls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
