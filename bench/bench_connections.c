@@ -4,7 +4,7 @@
  *
  *   bench_connections idle    [--open N]               what an idle established connection holds
  *   bench_connections churn   [--open N] [--count M]   connect + 1 byte + close beside N open ones
- *   bench_connections segment [--open N] [--active A] [--batch B] [--count M]
+ *   bench_connections segment [--open N] [--batch B] [--count M]
  *                                                      what a segment costs with N open
  *
  * Every segment is a real one, summed and verified. All clients live in one stack and all servers in
@@ -17,11 +17,12 @@
  * connection's end, an independent measure.
  *
  * churn advances the clock by 2 MSL / 10,000 a connection, so that 10,000 TIME-WAIT records live at
- * any moment and none is evicted. Who connects closes first and keeps the record. `steps` and the rest
- * are checked: each connection has been accepted, its byte read, and both ends have seen the end.
+ * any moment and none is evicted. Who connects closes first and keeps the record. It is checked that each
+ * connection was accepted and its byte read.
  *
- * segment sends 64 bytes on B different connections, chosen at random among the first A, lets the
- * server echo them, and counts the time by the segments that both stacks received. */
+ * segment sends 64 bytes on B different connections, chosen at random among the active ones, lets the
+ * server echo them, and divides the time by the segments that both stacks received: with one active
+ * connection, with a thousand, and with all that are open. */
 
 #include <malloc.h>
 #include <stdio.h>
@@ -372,30 +373,47 @@ static void segment_round(struct bench *bench)
     settle(bench);
 }
 
-static void segment(struct bench *bench)
+static uint64_t segments_of(const struct bench *bench)
+{
+    return counter(&bench->client, WEIR_COUNT_SEGMENTS_IN) +
+           counter(&bench->server, WEIR_COUNT_SEGMENTS_IN);
+}
+
+static void segment_among(struct bench *bench, const char *name)
 {
     uint64_t segments;
     uint32_t i;
     double took, cpu;
 
-    open_all(bench);
     for (i = 0; i < bench->count / 4; i += bench->batch)
         segment_round(bench);
-    segments = counter(&bench->client, WEIR_COUNT_SEGMENTS_IN) +
-               counter(&bench->server, WEIR_COUNT_SEGMENTS_IN);
+    segments = segments_of(bench);
     cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
     took = seconds(CLOCK_MONOTONIC);
     for (i = 0; i < bench->count; i += bench->batch)
         segment_round(bench);
     took = seconds(CLOCK_MONOTONIC) - took;
     cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-    segments = counter(&bench->client, WEIR_COUNT_SEGMENTS_IN) +
-               counter(&bench->server, WEIR_COUNT_SEGMENTS_IN) - segments;
-    printf("ns_per_segment %.1f\n", took * 1e9 / (double)segments);
-    printf("cpu_ns_per_segment %.1f\n", cpu * 1e9 / (double)segments);
-    printf("segments_per_echo %.2f\n", (double)segments / bench->count);
+    segments = segments_of(bench) - segments;
+    printf("%s_ns %.1f\n", name, took * 1e9 / (double)segments);
+    printf("%s_cpu_ns %.1f\n", name, cpu * 1e9 / (double)segments);
+    printf("%s_segments %.2f\n", name, (double)segments / bench->count);
+}
+
+static void segment(struct bench *bench)
+{
+    open_all(bench);
+    bench->active = 1;
+    segment_among(bench, "one");
+    if (bench->open >= 1000) {
+        bench->active = 1000;
+        segment_among(bench, "thousand");
+    }
+    if (bench->open > 1000) {
+        bench->active = bench->open;
+        segment_among(bench, "all");
+    }
     printf("open %u\n", bench->open);
-    printf("active %u\n", bench->active);
     printf("batch %u\n", bench->batch);
 }
 
@@ -408,15 +426,11 @@ static void read_arguments(struct bench *bench, int argc, char **argv)
 
         if (!strcmp(argv[i], "--open"))
             bench->open = value;
-        else if (!strcmp(argv[i], "--active"))
-            bench->active = value;
         else if (!strcmp(argv[i], "--batch"))
             bench->batch = value;
         else if (!strcmp(argv[i], "--count"))
             bench->count = value;
     }
-    if (!bench->active || bench->active > bench->open)
-        bench->active = bench->open;
     if (bench->batch > BATCH_MAX || !bench->batch)
         bench->batch = BATCH_MAX;
 }
@@ -437,8 +451,8 @@ int main(int argc, char **argv)
         run = segment;
     }
     if (!run) {
-        fprintf(stderr, "usage: bench_connections idle|churn|segment [--open N] [--active A] "
-                        "[--batch B] [--count M]\n");
+        fprintf(stderr,
+                "usage: bench_connections idle|churn|segment [--open N] [--batch B] [--count M]\n");
         return 2;
     }
     read_arguments(&bench, argc, argv);
