@@ -100,14 +100,15 @@ def test_reset_is_obeyed():
 def test_zero_window_is_probed():
     with network() as (net, raw):
         port, seq = accept_from(net, raw)
-        raw.send_tcp(9999, port, 1001, seq, ACK, window=0)
+        raw.send_tcp(9999, port, 1001, seq, ACK, b"x", window=0)
+        raw.receive(lambda s: s.ack == 1002)  # so it has heard of the window
         net["h1"].say("s 0 patience")
         probe = raw.receive(lambda s: s.data, 15)
         assert probe.data == b"p"
-        raw.send_tcp(9999, port, 1001, seq, ACK, window=0)
+        raw.send_tcp(9999, port, 1002, seq, ACK, window=0)
         again = raw.receive(lambda s: s.data, 15)
         assert again.data == b"p"
-        raw.send_tcp(9999, port, 1001, seq + 1, ACK, window=100)
+        raw.send_tcp(9999, port, 1002, seq + 1, ACK, window=100)
         rest = raw.receive(lambda s: s.data, 15)
         assert rest.data == b"atience"
 
