@@ -171,12 +171,32 @@ static void test_lengths(void **state)
     world_close(&world);
 }
 
+/* Each duplicate ACK stands for a segment, but one that is out is what they wait for. */
+static void test_sacked(void **state)
+{
+    static const struct {
+        uint32_t unacked, duplicates, sacked;
+    } rows[] = {{0, 0, 0}, {0, 3, 0}, {1, 1, 0}, {4, 0, 0}, {4, 2, 2}, {4, 3, 3}, {4, 9, 3}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct weir_tcp_info from = {.state = WEIR_STATE_ESTABLISHED,
+                                     .mss = 1000,
+                                     .segments_unacked = rows[i].unacked,
+                                     .duplicate_acks = rows[i].duplicates};
+        struct tcp_info to;
+
+        linux_tcp_info_from(&from, 0, &to);
+        assert_int_equal(to.tcpi_sacked, rows[i].sacked);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_longest), cmocka_unit_test(test_states),
         cmocka_unit_test(test_numbers), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_sacked),  cmocka_unit_test(test_lengths),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
