@@ -98,6 +98,8 @@ static inline uint32_t copy_rest(uint32_t sum, uint64_t words, uint8_t *to, cons
 {
     uint64_t word;
 
+    if (!length)
+        return checksum_close(sum, words);
     for (; length >= 8; length -= 8, from += 8, to += 8) {
         word = checksum_load(from);
         memcpy(to, &word, sizeof word);

@@ -35,12 +35,11 @@ static uint16_t permute(const struct net_ids *ids, uint8_t bucket, uint16_t numb
 {
     uint8_t left = (uint8_t)(number >> 8), right = (uint8_t)number;
 
-    for (unsigned round = 0; round < NET_ID_ROUNDS; round++) {
-        uint8_t next = left ^ ids->boxes[round][right ^ bucket];
-
-        left = right;
-        right = next;
-    }
+    _Static_assert(NET_ID_ROUNDS == 4, "as many as stand here");
+    left ^= ids->boxes[0][right ^ bucket];
+    right ^= ids->boxes[1][left ^ bucket];
+    left ^= ids->boxes[2][right ^ bucket];
+    right ^= ids->boxes[3][left ^ bucket];
     return (uint16_t)((left << 8) | right);
 }
 

@@ -177,14 +177,13 @@ void conn_ports(const struct conn *conn, struct tcp_ports *ports)
                                 .pseudo_sum = conn->flow.pseudo_sum};
 }
 
-struct net_out conn_net_out(const struct weir_tcp_settings *settings, enum weir_why why)
+void conn_net_out(const struct weir_tcp_settings *settings, enum weir_why why, struct net_out *out)
 {
-    return (struct net_out){
-        .protocol = IP_PROTOCOL_TCP,
-        .ttl = settings->ttl,
-        .tos = settings->tos & 0xfc, /* the ECN bits are not the application's */
-        .why = (uint16_t)why,
-    };
+    out->protocol = IP_PROTOCOL_TCP;
+    out->ttl = settings->ttl;
+    out->tos = settings->tos & 0xfc; /* the ECN bits are not the application's */
+    out->dont_fragment = false;
+    out->why = (uint16_t)why;
 }
 
 void conn_reply(struct weir_stack *stack, const struct flow_key *key, const struct tcp_reply *reply,
@@ -204,15 +203,17 @@ void conn_reply_by(struct weir_stack *stack, const struct net_path *path,
                    const struct flow_key *key, const struct tcp_reply *reply,
                    const struct weir_tcp_settings *settings)
 {
-    struct net_out out = conn_net_out(settings, reply->why);
+    struct net_out out;
     struct tcp_ports ports = {
         .local = key->lport,
         .remote = key->rport,
         .pseudo_sum = net_pseudo_sum(&key->local, &key->remote, IP_PROTOCOL_TCP),
     };
     struct net_frame frame;
-    int error = net_begin(stack->net, path, &out, TCP_HEADER + 4, stack->now, &frame);
+    int error;
 
+    conn_net_out(settings, reply->why, &out);
+    error = net_begin(stack->net, path, &out, TCP_HEADER + 4, stack->now, &frame);
     if (error < 0) {
         count_loss(stack, error == WEIR_ENETDOWN ? WEIR_DROP_IFACE_DOWN : WEIR_DROP_LINK_FULL);
         return;

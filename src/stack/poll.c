@@ -84,7 +84,7 @@ static void start_sending(const struct weir_stack *stack, const struct conn *con
     sending->run = run;
     sending->path = (struct net_path){
         .src = conn->flow.key.local, .dst = conn->flow.key.remote, .hop = conn->hop};
-    sending->out = conn_net_out(conn->tcp.settings, run->why);
+    conn_net_out(conn->tcp.settings, run->why, &sending->out);
     sending->offset = 0;
     sending->segments = 0;
     conn_ports(conn, &sending->ports);

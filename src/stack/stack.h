@@ -213,7 +213,7 @@ void conn_reply_by(struct weir_stack *stack, const struct net_path *path,
                    const struct flow_key *key, const struct tcp_reply *reply,
                    const struct weir_tcp_settings *settings);
 void conn_ports(const struct conn *conn, struct tcp_ports *ports);
-struct net_out conn_net_out(const struct weir_tcp_settings *settings, enum weir_why why);
+void conn_net_out(const struct weir_tcp_settings *settings, enum weir_why why, struct net_out *out);
 
 /* listener.c */
 struct socket *listener_find(const struct weir_stack *stack, const struct weir_addr *local,

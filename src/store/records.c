@@ -15,8 +15,8 @@
  * A split moves the shorter side of the array by one place. Limits: 4096 records (160 KiB) a
  * connection. At the bound, or out of memory, what is appended joins the newest record, which gives
  * no RTT sample from then on (RFC 6298 3) and keeps the time of its oldest byte; a split is
- * refused, and the caller treats the record as a whole. Memory: none while empty, 8 records first
- * (320 bytes), doubled when full. */
+ * refused, and the caller treats the record as a whole. Memory: none before the first, 8 records
+ * (256 bytes) then, doubled when full; when all are acknowledged only the first 8 stay. */
 
 #include <assert.h>
 #include <store/records.h>
@@ -145,6 +145,6 @@ void records_acknowledge(struct records *records, struct alloc *alloc, weir_seq 
         records->first = (records->first + 1) & (records->capacity - 1);
         records->count--;
     }
-    if (records->count == 0)
+    if (records->count == 0 && records->capacity > CAPACITY_MIN)
         records_done(records, alloc);
 }

@@ -53,7 +53,8 @@ uint32_t records_find(const struct records *records, weir_seq una, weir_seq seq)
  * (nothing is split) at the bound or if memory is short. */
 bool records_split(struct records *records, struct alloc *alloc, weir_seq una, weir_seq seq);
 
-/* Drops every record that ends at or before `una`. The memory goes when nothing is left. A record
+/* Drops every record that ends at or before `una`. When nothing is left, so does memory for
+ * more than a few; records_done gives back the rest. A record
  * that straddles `una` stays whole. */
 void records_acknowledge(struct records *records, struct alloc *alloc, weir_seq una);
 

@@ -17,8 +17,8 @@
  * 2^32.
  *
  * extent is the end of the furthest reservation. Invariants: a block has extent ≤ size; chunks lie
- * only in slots between the chunk of the front and that of extent - 1; no memory without extent,
- * since what empties the ring frees all of it. So consuming frees the slots it walks over, and
+ * only in slots between the chunk of the front and that of extent - 1; no memory without extent but
+ * for a block of the smallest size: what empties the ring frees anything larger. So consuming frees the slots it walks over, and
  * nobody ever searches the directory but truncate and a growth of the directory itself.
  *
  * Growth of a block copies at most 8 KiB into the next one; the first reservation beyond 16 KiB
@@ -238,7 +238,10 @@ uint8_t *ring_span(const struct ring *ring, uint32_t offset, uint32_t want, uint
 void ring_consume(struct ring *ring, struct ring_pool *pool, uint32_t count)
 {
     if (count >= ring->extent) {
-        ring_done(ring, pool);
+        if (ring->is_chunked || ring->size > RING_BLOCK_MIN)
+            ring_done(ring, pool);
+        ring->front = 0;
+        ring->extent = 0;
         return;
     }
     if (ring->is_chunked)

@@ -52,7 +52,8 @@ bool ring_reserve(struct ring *ring, struct ring_pool *pool, uint32_t offset, ui
 uint8_t *ring_span(const struct ring *ring, uint32_t offset, uint32_t want, uint32_t *length);
 
 /* Moves the front forward by `count` (may pass what was reserved); memory that is no longer between
- * front and extent is given back, all of it when nothing is left. */
+ * front and extent is given back. When nothing is left that is all but the smallest block, which stays
+ * for the next message: ring_done when none is expected. */
 void ring_consume(struct ring *ring, struct ring_pool *pool, uint32_t count);
 
 /* Gives back memory at and beyond `offset`: those bytes need to be reserved again. Frees everything

@@ -201,6 +201,12 @@ static struct tcp_run new_data(const struct tcp_conn *conn, uint32_t length, enu
     return run;
 }
 
+/* What of `length` fills segments. Short messages are spared the division. */
+static uint32_t whole_segments(uint32_t length, uint32_t mss)
+{
+    return length < mss ? 0 : length - length % mss;
+}
+
 static struct tcp_run plan_new_data(const struct tcp_conn *conn, const struct tcp_env *env)
 {
     uint32_t mss = conn->cc.mss;
@@ -221,10 +227,10 @@ static struct tcp_run plan_new_data(const struct tcp_conn *conn, const struct tc
     assert(mss > 0);
     /* Neither cwnd nor the quantum makes a small segment. */
     if (length > room)
-        length = room - room % mss;
+        length = whole_segments(room, mss);
     if (length > env->quantum && env->quantum >= mss)
-        length = env->quantum - env->quantum % mss;
-    full = length - length % mss;
+        length = whole_segments(env->quantum, mss);
+    full = whole_segments(length, mss);
     if (full == length || (length == available && end != conn->snd_end)) /* it never grows */
         return new_data(conn, length, WEIR_WHY_DATA);
     why = judge_small(conn, length - full, available - full, tcp_flight(conn) + full);
@@ -373,7 +379,7 @@ static void sent_data(struct tcp_conn *conn, const struct tcp_run *run, uint32_t
         conn->bytes_sent -= sent_again(conn, run, end, now);
     if (seq_gt(end, conn->snd_nxt)) {
         record_new(conn, end, (run->flags & TCP_PSH) && length == run->length, now);
-        if (length % conn->cc.mss)
+        if (whole_segments(length, conn->cc.mss) != length)
             conn->active->snd_small = run->seq + length;
         conn->snd_nxt = end;
         if (conn->settings->notsent_lowat != UINT32_MAX)

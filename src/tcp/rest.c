@@ -65,7 +65,9 @@ static bool is_quiet(const struct tcp_conn *conn, weir_time now)
 {
     const struct tcp_active *active = conn->active;
 
-    if (tcp_recv_readable(conn) || tcp_deadline(conn) != WEIR_NEVER)
+    /* This is asked after each segment and each call: the two timers that mostly run come first. */
+    if (tcp_recv_readable(conn) || tcp_timer_is_running(conn, TCP_TIMER_RTO) ||
+        tcp_timer_is_running(conn, TCP_TIMER_DELAYED_ACK) || tcp_deadline(conn) != WEIR_NEVER)
         return false;
     if (conn->state == WEIR_STATE_CLOSED)
         return true;

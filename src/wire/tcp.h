@@ -5,6 +5,7 @@
 /* The TCP header (RFC 9293 3.1) as a struct. Options are left as bytes here: src/tcp/opt takes them
  * apart. */
 
+#include <base/bytes.h>
 #include <base/checksum.h>
 #include <base/seq.h>
 #include <stddef.h>
@@ -36,7 +37,28 @@ struct tcp_header {
 };
 
 /* Takes a header apart. Returns WEIR_DROP_NONE, TCP_SHORT or TCP_HEADER_LENGTH [U-2]. */
-enum weir_drop tcp_header_parse(const uint8_t *bytes, size_t length, struct tcp_header *header);
+static inline enum weir_drop tcp_header_parse(const uint8_t *bytes, size_t length,
+                                              struct tcp_header *header)
+{
+    uint8_t header_length;
+
+    if (length < TCP_HEADER)
+        return WEIR_DROP_TCP_SHORT;
+    header_length = (uint8_t)((bytes[12] >> 4) * 4);
+    if (header_length < TCP_HEADER || header_length > length)
+        return WEIR_DROP_TCP_HEADER_LENGTH;
+    header->sport = get_u16(bytes);
+    header->dport = get_u16(bytes + 2);
+    header->seq = get_u32(bytes + 4);
+    header->ack = get_u32(bytes + 8);
+    header->header_length = header_length;
+    header->reserved = bytes[12] & 0x0f;
+    header->flags = bytes[13];
+    header->window = get_u16(bytes + 14);
+    header->checksum = get_u16(bytes + TCP_CHECKSUM_OFFSET);
+    header->urgent = get_u16(bytes + 18);
+    return WEIR_DROP_NONE;
+}
 
 /* Writes the 20 fixed bytes; header_length (a multiple of 4) sets the data offset. */
 void tcp_header_emit(const struct tcp_header *header, uint8_t *bytes);
