@@ -15,51 +15,17 @@
  * tells it in its last line. A first Ctrl-C stops the test as if its time were over, and waits for
  * that line for at most three seconds; a second ends at once.
  *
- * In a ping-pong each stream has one message under way, and the time until its answer is whole is one
- * round trip. In a test of connections each of `parallel` opens one, says its line, waits for the
- * server's FIN, closes, and opens the next; the time from the first to the last of these is one. */
+ * What the streams do in the meantime is in client_streams.c. */
 
-#include <lab/perf/perf.h>
+#include <lab/perf/client.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/error.h>
 
 #define EVENTS_MAX 64
-#define STREAMS_MAX (2 * PERF_PARALLEL_MAX)
 #define LAST_WORD_TIME (3 * WEIR_SECOND)
 
-enum phase { CONNECTING, ASKING, JOINING, RUNNING, OVER };
-
-struct client {
-    struct weir_host *host;
-    const struct perf_options *options;
-    struct perf_report report;
-    enum phase phase;
-    int control;
-    struct perf_reader reader;
-    uint64_t id;
-    struct perf_stream streams[STREAMS_MAX];
-    bool is_joined[STREAMS_MAX];
-    weir_time asked[STREAMS_MAX]; /* when the message, or the connection, was begun */
-    uint64_t answer[STREAMS_MAX]; /* ping-pong: bytes received when it will be whole */
-    unsigned count;
-    bool is_stopping, has_said_stop;
-    weir_time started, last_end, stop_at, next_row, progress, give_up_at;
-    struct perf_tally rows_until, own, peer; /* at the last row; in the end */
-    weir_time last_row;
-    bool has_peer; /* the server has said its last word */
-    struct perf_histogram latency;
-    const char *ended;
-    char error[PERF_WHY + 64];
-    uint8_t *bytes;
-};
-
-static bool is_connect(const struct client *client)
-{
-    return client->options->plan.mode == PERF_CONNECT;
-}
-
-static void fail(struct client *client, const char *what, int error)
+void client_fail(struct client *client, const char *what, int error)
 {
     if (client->phase == OVER)
         return;
@@ -67,174 +33,6 @@ static void fail(struct client *client, const char *what, int error)
              error ? weir_strerror(error) : "");
     client->ended = "error";
     client->phase = OVER;
-}
-
-/* ---- Opening ------------------------------------------------------------------------------------ */
-
-/* A socket that connects, watched under `tag`; or an error. */
-static int open_socket(struct client *client, uint64_t tag)
-{
-    struct weir_stack *stack = weir_host_lock(client->host);
-    int socket = weir_socket_open(stack, WEIR_TCP, 0), result = socket;
-
-    if (socket >= 0) {
-        perf_socket_tune(stack, socket);
-        result = weir_socket_connect(stack, socket, &client->options->server, weir_host_now());
-        if (result == WEIR_EINPROGRESS)
-            result = 0;
-    }
-    weir_host_unlock(client->host);
-    if (result == 0)
-        result = weir_host_watch(client->host, socket, tag);
-    if (result < 0 && socket >= 0) {
-        weir_socket_abort(weir_host_lock(client->host), socket);
-        weir_host_unlock(client->host);
-    }
-    return result < 0 ? result : socket;
-}
-
-static unsigned wanted_streams(const struct client *client)
-{
-    if (is_connect(client))
-        return client->phase == RUNNING && !client->is_stopping ? client->options->plan.parallel
-                                                                : 0;
-    return client->phase == JOINING ? perf_plan_streams(&client->options->plan) : 0;
-}
-
-/* Opens the streams that are missing. */
-static void open_streams(struct client *client)
-{
-    unsigned wanted = wanted_streams(client);
-
-    for (unsigned index = 0; index < wanted; index++) {
-        struct perf_stream *stream = &client->streams[index];
-
-        if (index < client->count && (stream->socket >= 0 || !is_connect(client)))
-            continue;
-        *stream = (struct perf_stream){.keeps_open = true};
-        client->is_joined[index] = false;
-        client->asked[index] = weir_host_now();
-        stream->socket = open_socket(client, index + 1);
-        if (index >= client->count)
-            client->count = index + 1;
-        if (stream->socket < 0) {
-            fail(client, "cannot open a connection", stream->socket);
-            return;
-        }
-    }
-}
-
-/* ---- Streams ------------------------------------------------------------------------------------- */
-
-static void ask_again(struct client *client, unsigned index)
-{
-    struct perf_stream *stream = &client->streams[index];
-    const struct perf_plan *plan = &client->options->plan;
-    uint64_t left = perf_plan_budget(plan, index, true);
-
-    if (left != UINT64_MAX) {
-        uint64_t asked = client->answer[index];
-
-        left = left > asked ? left - asked : 0;
-    }
-    stream->budget = left < plan->size ? left : plan->size;
-    stream->keeps_open = left > 0;
-    client->answer[index] += stream->budget;
-    client->asked[index] = weir_host_now();
-}
-
-static void move_ping_pong(struct client *client, struct weir_stack *stack, unsigned index)
-{
-    struct perf_stream *stream = &client->streams[index];
-    int error = perf_stream_move(stack, stream, client->bytes);
-
-    while (error == 0 && stream->keeps_open && stream->received >= client->answer[index]) {
-        perf_histogram_add(&client->latency, weir_host_now() - client->asked[index]);
-        ask_again(client, index);
-        error = perf_stream_move(stack, stream, client->bytes);
-    }
-    if (error < 0)
-        fail(client, "a connection has failed", error);
-}
-
-/* A connection that has said its line ends by the server's FIN. */
-static void move_connect(struct client *client, struct weir_stack *stack, unsigned index)
-{
-    struct perf_stream *stream = &client->streams[index];
-    uint8_t byte;
-    long count = weir_socket_recv(stack, stream->socket, &byte, 1);
-
-    if (count == WEIR_EAGAIN)
-        return;
-    if (count != 0) {
-        fail(client, "a connection has failed", count < 0 ? (int)count : WEIR_EINVAL);
-        return;
-    }
-    perf_histogram_add(&client->latency, weir_host_now() - client->asked[index]);
-    (void)weir_socket_close(stack, stream->socket);
-    stream->socket = -1;
-    client->last_end = weir_host_now();
-}
-
-static void move_stream(struct client *client, struct weir_stack *stack, unsigned index)
-{
-    struct perf_stream *stream = &client->streams[index];
-    int error;
-
-    if (stream->socket < 0 || client->phase != RUNNING || !client->is_joined[index])
-        return;
-    if (is_connect(client)) {
-        move_connect(client, stack, index);
-    } else if (client->options->plan.mode == PERF_PING_PONG) {
-        move_ping_pong(client, stack, index);
-    } else {
-        error = perf_stream_move(stack, stream, client->bytes);
-        if (error < 0)
-            fail(client, "a connection has failed", error);
-    }
-    if (stream->is_over)
-        client->last_end = weir_host_now();
-}
-
-/* The outcome of connecting: 1: it stands; 0: not known yet; or why it does not. */
-static int connected(struct client *client, struct weir_stack *stack, int socket)
-{
-    int result = weir_socket_connect(stack, socket, &client->options->server, weir_host_now());
-
-    if (result == WEIR_EALREADY || result == WEIR_EINPROGRESS)
-        return 0;
-    return result == 0 || result == WEIR_EISCONN ? 1 : result;
-}
-
-static void join(struct client *client, struct weir_stack *stack, unsigned index)
-{
-    const struct perf_line line = {.word = PERF_JOIN, .id = client->id, .index = index};
-    struct perf_stream *stream = &client->streams[index];
-    char text[PERF_LINE];
-    int result = connected(client, stack, stream->socket);
-
-    if (result == 0)
-        return;
-    if (result > 0)
-        result = perf_line_send(stack, stream->socket, &line);
-    if (result < 0) {
-        fail(client, "cannot open a connection", result);
-        return;
-    }
-    stream->overhead = perf_line_print(&line, text);
-    client->is_joined[index] = true;
-}
-
-static void stream_event(struct client *client, struct weir_stack *stack,
-                         const struct weir_event *event)
-{
-    unsigned index = (unsigned)event->tag - 1;
-
-    if (index >= client->count || client->streams[index].socket != event->socket)
-        return; /* the last event of one that is closed */
-    if (!client->is_joined[index])
-        join(client, stack, index);
-    move_stream(client, stack, index);
 }
 
 /* ---- The test's course ------------------------------------------------------------------------------ */
@@ -252,30 +50,22 @@ static void start(struct client *client, struct weir_stack *stack)
         struct perf_stream *stream = &client->streams[index];
 
         if (plan->mode == PERF_PING_PONG) {
-            ask_again(client, index);
+            client_ask(client, index);
         } else {
             stream->budget = perf_plan_budget(plan, index, true);
             stream->is_follower = !perf_plan_sends(plan, index, true);
             stream->keeps_open = false;
         }
-        move_stream(client, stack, index);
+        client_move(client, stack, index);
     }
-}
-
-static bool has_sockets(const struct client *client)
-{
-    for (unsigned index = 0; index < client->count; index++)
-        if (client->streams[index].socket >= 0)
-            return true;
-    return false;
 }
 
 /* Tells the server to stop, if it does not know by itself: connections that are under way end first. */
 static void say_stop(struct client *client, struct weir_stack *stack)
 {
     const struct perf_line line = {.word = PERF_STOP};
-    bool is_due =
-        is_connect(client) ? !has_sockets(client) : strcmp(client->ended, "interrupt") == 0;
+    bool is_due = client_is_connect(client) ? !client_has_sockets(client)
+                                            : strcmp(client->ended, "interrupt") == 0;
 
     if (!client->is_stopping || client->has_said_stop || !is_due)
         return;
@@ -289,9 +79,9 @@ static void stop(struct client *client, struct weir_stack *stack, const char *wh
     client->ended = why;
     client->is_stopping = true;
     client->stop_at = WEIR_NEVER;
-    for (unsigned index = 0; index < client->count && !is_connect(client); index++) {
+    for (unsigned index = 0; index < client->count && !client_is_connect(client); index++) {
         perf_stream_stop(&client->streams[index]);
-        move_stream(client, stack, index);
+        client_move(client, stack, index);
     }
 }
 
@@ -301,7 +91,7 @@ static void take_line(struct client *client, struct weir_stack *stack, const str
 
     if (line->word == PERF_NO) {
         snprintf(text, sizeof(text), "the server refuses: %s", line->why);
-        fail(client, text, 0);
+        client_fail(client, text, 0);
     } else if (line->word == PERF_GO && client->phase == ASKING) {
         client->id = line->id;
         client->phase = JOINING;
@@ -313,7 +103,7 @@ static void take_line(struct client *client, struct weir_stack *stack, const str
         client->peer = line->tally;
         client->has_peer = true;
     } else {
-        fail(client, "the server does not keep to the protocol", 0);
+        client_fail(client, "the server does not keep to the protocol", 0);
     }
 }
 
@@ -324,25 +114,25 @@ static void control_event(struct client *client, struct weir_stack *stack)
     int result;
 
     if (client->phase == CONNECTING) {
-        result = connected(client, stack, client->control);
+        result = client_connected(client, stack, client->control);
         if (result == 0)
             return;
         if (result < 0) {
-            fail(client, "cannot connect", result);
+            client_fail(client, "cannot connect", result);
             return;
         }
         client->phase = ASKING;
         perf_socket_keep_alive(stack, client->control);
         result = perf_line_send(stack, client->control, &hello);
         if (result < 0)
-            fail(client, "cannot ask", result);
+            client_fail(client, "cannot ask", result);
     }
     while (client->phase != OVER && !client->has_peer) {
         result = perf_line_receive(stack, client->control, &client->reader, &line);
         if (result == 0)
             return;
         if (result < 0)
-            fail(client, "the server has gone", result == WEIR_EPIPE ? 0 : result);
+            client_fail(client, "the server has gone", result == WEIR_EPIPE ? 0 : result);
         else
             take_line(client, stack, &line);
     }
@@ -415,7 +205,7 @@ static void print_end(struct client *client)
                               .bytes = own->received,
                               .retransmissions = peer->retransmissions,
                               .rtt = peer->rtt};
-    if (client->options->plan.mode == PERF_PING_PONG || is_connect(client))
+    if (client->options->plan.mode == PERF_PING_PONG || client_is_connect(client))
         result.latency = &client->latency;
     perf_report_end(&client->report, &client->options->plan, &result);
 }
@@ -424,7 +214,8 @@ static void print_end(struct client *client)
 
 static bool is_over(const struct client *client)
 {
-    return client->has_peer && !has_sockets(client) && (client->is_stopping || !is_connect(client));
+    return client->has_peer && !client_has_sockets(client) &&
+           (client->is_stopping || !client_is_connect(client));
 }
 
 static void interrupt(struct client *client, struct weir_stack *stack, int signals, weir_time now)
@@ -432,7 +223,7 @@ static void interrupt(struct client *client, struct weir_stack *stack, int signa
     if (signals == 0)
         return;
     if (client->phase != RUNNING) {
-        fail(client, "interrupted", 0);
+        client_fail(client, "interrupted", 0);
     } else if (signals > 1 || client->give_up_at != WEIR_NEVER) {
         client->phase = OVER;
     } else {
@@ -453,7 +244,7 @@ static void look_at_clock(struct client *client, struct weir_stack *stack, weir_
     if (now >= client->give_up_at)
         client->phase = OVER;
     if (now >= client->progress + PERF_PATIENCE)
-        fail(client, "no answer for half a minute", 0);
+        client_fail(client, "no answer for half a minute", 0);
 }
 
 static weir_time deadline(const struct client *client)
@@ -477,7 +268,7 @@ static void turn(struct client *client)
     weir_time now;
 
     if (signals < 0) {
-        fail(client, "cannot wait", signals);
+        client_fail(client, "cannot wait", signals);
         return;
     }
     while (count < EVENTS_MAX && weir_host_next_event(client->host, &events[count]))
@@ -490,7 +281,7 @@ static void turn(struct client *client)
         if (events[index].tag == 0)
             control_event(client, stack);
         else
-            stream_event(client, stack, &events[index]);
+            client_stream_event(client, stack, &events[index]);
     }
     interrupt(client, stack, signals, now);
     look_at_clock(client, stack, now);
@@ -499,14 +290,14 @@ static void turn(struct client *client)
     if (client->phase == RUNNING && is_over(client))
         client->phase = OVER;
     weir_host_unlock(client->host);
-    open_streams(client);
+    client_open_streams(client);
 }
 
 static void run(struct client *client)
 {
-    client->control = open_socket(client, 0);
+    client->control = client_open_socket(client, 0);
     if (client->control < 0)
-        fail(client, "cannot connect", client->control);
+        client_fail(client, "cannot connect", client->control);
     while (client->phase != OVER)
         turn(client);
 }

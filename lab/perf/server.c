@@ -9,7 +9,8 @@
  *                           and closed at once
  *
  * When all streams have joined, `start` is said and the test runs until each has ended in both
- * directions (a test of connections: until `stop`); then the figures are told on the control connection, and printed.
+ * directions (a test of connections: until `stop`); then the figures are told on the control
+ * connection, and printed.
  *
  *   IDLE ──hello──> JOINING ──all joined──> RUNNING ──all ended──> IDLE
  *

@@ -161,8 +161,10 @@ static double number_after(const char *text, const char *key, int nth)
         if (at)
             at += strlen(key);
     }
-    if (!at)
+    if (!at) {
         fail_msg("no %s in %s", key, text);
+        return 0;
+    }
     return strtod(at, NULL);
 }
 
