@@ -390,6 +390,14 @@ static void put_all_counts(struct capture *capture)
     }
 }
 
+/* What a pipe holds that nobody will read is lost. */
+static bool has_lost_reader(const struct capture *capture)
+{
+    struct pollfd fd = {.fd = capture->fd};
+
+    return !capture->is_file && poll(&fd, 1, 0) == 1 && fd.revents & POLLERR;
+}
+
 int capture_close(struct capture *capture)
 {
     int error;
@@ -400,6 +408,8 @@ int capture_close(struct capture *capture)
     capture->counts.missed += capture->untold;
     put_all_counts(capture);
     error = capture_flush(capture);
+    if (error == 0 && has_lost_reader(capture))
+        error = -EPIPE;
     if (close(capture->fd) != 0 && error == 0)
         error = -errno;
     for (uint32_t source = 0; source < capture->source_count; source++)

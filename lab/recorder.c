@@ -53,7 +53,8 @@ struct recorder {
     int fd;             /* readable: it has ended */
     atomic_int hold_fd; /* reading end that lets the thread go; -1: none */
     atomic_bool is_open, is_stopped;
-    int error; /* negative errno; final once it has ended */
+    atomic_bool is_given_up; /* stopped before it was open */
+    int error;               /* negative errno; final once it has ended */
     pthread_t thread;
     pthread_mutex_t lock; /* of counts */
     struct capture_counts counts;
@@ -147,7 +148,8 @@ static void *run(void *argument)
         error = capture_close(recorder->capture);
         if (!recorder->error)
             recorder->error = error;
-        if (recorder->error == -EPIPE && recorder->counts.bytes == 0)
+        if (recorder->error == -EPIPE &&
+            (recorder->counts.bytes == 0 || atomic_load(&recorder->is_given_up)))
             recorder->error = -ECANCELED;
     } else {
         discard(recorder);
@@ -263,6 +265,7 @@ void recorder_stop(struct recorder *recorder)
     if (atomic_exchange(&recorder->is_stopped, true))
         return;
     if (!atomic_load(&recorder->is_open)) {
+        atomic_store(&recorder->is_given_up, true);
         atomic_store(&recorder->hold_fd, open(recorder->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
         if (atomic_load(&recorder->is_open))
             let_go(recorder);
