@@ -31,7 +31,6 @@
 #include <time.h>
 #include <unistd.h>
 #include <weir/inspect.h>
-#include <weir/pcapng.h>
 #include <weir/sim.h>
 
 #define BUFFER (256u * 1024u)
@@ -193,22 +192,17 @@ static struct iface *place_of(struct capture *capture, uint32_t source, int ifac
     return capture->sources[source] ? &capture->sources[source][iface + 1] : NULL;
 }
 
-void capture_name(struct capture *capture, uint32_t source, int iface, const char *name,
-                  const struct weir_addr *addr, const struct weir_prefix *prefix)
+void capture_name(struct capture *capture, uint32_t source, int iface,
+                  const struct weir_pcapng_interface *row)
 {
-    struct weir_pcapng_interface row = {.name = name};
     struct iface *place = place_of(capture, source, iface);
 
     if (!place || place->is_known || !make_room(capture, 0))
         return;
-    if (addr && prefix && prefix->bits >= 96) {
-        row.addr = *addr;
-        row.prefix_bits = prefix->bits - 96;
-    }
     place->is_known = true;
     place->number = capture->number_count++;
     took(capture,
-         weir_pcapng_interface(capture->buffer + capture->used, BUFFER - capture->used, &row));
+         weir_pcapng_interface(capture->buffer + capture->used, BUFFER - capture->used, row));
 }
 
 void capture_name_all(struct capture *capture, uint32_t source, const struct weir_stack *stack,
@@ -218,14 +212,18 @@ void capture_name_all(struct capture *capture, uint32_t source, const struct wei
     char name[100];
 
     for (int iface = 0; weir_inspect_iface(stack, iface, &row) == 0; iface++) {
+        struct weir_pcapng_interface shown = {.name = name, .addr = row.addr};
+
         snprintf(name, sizeof(name), "%.60s%s", prefix, row.name);
-        capture_name(capture, source, iface, name, &row.addr, &row.prefix);
+        shown.prefix_bits = row.prefix.bits >= 96 ? row.prefix.bits - 96 : 0;
+        capture_name(capture, source, iface, &shown);
     }
 }
 
 static void name_stranger(struct capture *capture, const struct weir_journal_entry *entry)
 {
     char name[40] = "", *at = name;
+    const struct weir_pcapng_interface row = {.name = name};
 
     if (entry->source > 0)
         at += snprintf(name, sizeof(name), "n%u.", entry->source);
@@ -233,7 +231,7 @@ static void name_stranger(struct capture *capture, const struct weir_journal_ent
         strcpy(at, "lo");
     else
         snprintf(at, 20, "if%d", entry->iface);
-    capture_name(capture, entry->source, entry->iface, name, NULL, NULL);
+    capture_name(capture, entry->source, entry->iface, &row);
 }
 
 /* ---- Packets ------------------------------------------------------------------------------------ */

@@ -10,7 +10,7 @@
  * captured by a recorder (lab/recorder.h). The process must ignore or block SIGPIPE and SIGXFSZ in
  * the thread that writes, or a pipe without a reader and a limit on file sizes end it. */
 
-#include <weir/journal.h>
+#include <weir/pcapng.h>
 
 struct capture;
 
@@ -25,11 +25,10 @@ struct capture_options {
  * it cannot be written, or memory is short. `options` NULL: all zero, and waits as long as it takes. */
 struct capture *capture_open(const char *path, const struct capture_options *options);
 
-/* Says what interface `iface` of stack `source` is called. Those that nobody has named by the time of
- * their first packet are called lo and if0, if1, …, of other stacks than 0 with n1. before it. `addr`
- * may be NULL. */
-void capture_name(struct capture *capture, uint32_t source, int iface, const char *name,
-                  const struct weir_addr *addr, const struct weir_prefix *prefix);
+/* Says what interface `iface` of stack `source` is. Those of which nobody has said it by the time of
+ * their first packet are called lo and if0, if1, …, of other stacks than 0 with n1. before it. */
+void capture_name(struct capture *capture, uint32_t source, int iface,
+                  const struct weir_pcapng_interface *row);
 
 /* The same for all interfaces that the stack has now. */
 void capture_name_all(struct capture *capture, uint32_t source, const struct weir_stack *stack,

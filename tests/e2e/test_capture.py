@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import select
+import shutil
 import stat
 import subprocess
 import threading
@@ -265,6 +266,27 @@ def test_reader_that_sleeps(fifo, make_file, same_file, tmp_path):
         assert lines[0] == f"error: capture: {fifo}: the rest was not read in time"
         assert re.search(r"; \d+ packets missing$", lines[1])
         os.close(reader)
+
+
+@needs_tshark
+@pytest.mark.skipif(not shutil.which("mergecap"), reason="mergecap is not installed")
+def test_all_scripts(tmp_path):
+    """Whatever our scripts make a stack send has a reason and right sums."""
+    caps = tmp_path / "caps"
+    subprocess.run([str(nodes.BIN / "weir"), "drill", "--profile", "default", "--pcap", str(caps),
+                    str(nodes.ROOT / "tests" / "script")], stdout=subprocess.DEVNULL, timeout=100,
+                   check=True)
+    files = sorted(caps.iterdir())
+    assert len(files) > 500
+    for path in files:
+        assert b"sent: none" not in path.read_bytes(), path
+    merged = tmp_path / "all.pcapng"
+    subprocess.run(["mergecap", "-w", str(merged), *map(str, files)], stderr=subprocess.DEVNULL,
+                   check=True)
+    sums = " || ".join(f"{protocol}.checksum.status == 0" for protocol in ("ip", "tcp", "udp"))
+    found = frames(merged, f"frame.packet_flags_direction == 2 && ({sums})")
+    assert not [frame.info for frame in found]
+    check_reasons(frames(merged))
 
 
 @needs_tshark

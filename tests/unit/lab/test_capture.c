@@ -108,8 +108,9 @@ static void expect_counts(uint32_t interface, uint64_t received, uint64_t droppe
 static void test_file(void **state)
 {
     const struct capture_options options = {.epoch = 1000, .stop_fd = -1};
-    const struct weir_prefix lan = weir_prefix_from4(0x0a000000, 24);
-    const struct weir_addr addr = weir_addr_from4(0x0a000007);
+    const struct weir_pcapng_interface wire = {
+        .name = "wire", .addr = weir_addr_from4(0x0a000007), .prefix_bits = 24};
+    const struct weir_pcapng_interface again = {.name = "again"};
     struct capture_counts counts;
     struct capture *capture;
     char path[40];
@@ -118,8 +119,8 @@ static void test_file(void **state)
     temporary(path);
     capture = capture_open(path, &options);
     assert_non_null(capture);
-    capture_name(capture, 0, 0, "wire", &addr, &lan);
-    capture_name(capture, 0, 0, "again", &addr, &lan);
+    capture_name(capture, 0, 0, &wire);
+    capture_name(capture, 0, 0, &again);
     note(0, 0, 5)->at = 1;
     note(0, WEIR_JOURNAL_LOOPBACK, 9)->at = 2;
     note(0, 3, 0)->at = 3;
