@@ -90,20 +90,6 @@ void conn_mark(struct weir_stack *stack, struct conn *conn)
         list_add_tail(&stack->dirty, &conn->work);
 }
 
-void time_wait_free(struct weir_stack *stack, struct time_wait *record)
-{
-    struct socket *socket = record->socket;
-
-    flow_remove(stack, &record->flow);
-    list_remove(&record->age);
-    stack->time_wait_count--;
-    pool_put(&stack->time_waits, record);
-    if (socket) {
-        socket->time_wait = NULL;
-        socket_ended(stack, socket);
-    }
-}
-
 /* What is left of the connection takes its place, and `holder` (or nobody) waits for its end. Short of
  * memory, it just keeps its place: false. */
 static bool become_time_wait(struct weir_stack *stack, struct conn *conn, struct socket *holder)
@@ -120,13 +106,7 @@ static bool become_time_wait(struct weir_stack *stack, struct conn *conn, struct
     record->socket = holder;
     if (holder)
         holder->time_wait = record;
-    wheel_start(stack->wheel, &record->flow.timer, record->record.deadline);
-    list_init(&record->age);
-    list_add_tail(&stack->time_wait_age, &record->age);
-    if (++stack->time_wait_count > stack->config.time_wait_max) {
-        count_loss(stack, WEIR_DROP_TIME_WAIT_LIMIT);
-        time_wait_free(stack, LIST_ENTRY(list_first(&stack->time_wait_age), struct time_wait, age));
-    }
+    time_wait_add(stack, record);
     return true;
 }
 

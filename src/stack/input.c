@@ -76,6 +76,7 @@ static enum weir_drop reopen(struct weir_stack *stack, struct time_wait *record,
 static enum weir_drop input_time_wait(struct weir_stack *stack, struct time_wait *record,
                                       struct tcp_segment *segment)
 {
+    const weir_time deadline = record->record.deadline;
     struct tcp_reply reply;
     enum weir_drop drop;
 
@@ -85,7 +86,8 @@ static enum weir_drop input_time_wait(struct weir_stack *stack, struct time_wait
                                &drop)) {
     case TCP_TIMEWAIT_KEEP:
         conn_reply(stack, &record->flow.key, &reply, &stack->config.tcp);
-        wheel_start(stack->wheel, &record->flow.timer, record->record.deadline);
+        if (record->record.deadline != deadline)
+            time_wait_restart(stack, record);
         break;
     case TCP_TIMEWAIT_FREE:
         time_wait_free(stack, record);

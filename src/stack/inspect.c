@@ -286,6 +286,17 @@ static const char *check_conn(const struct weir_stack *stack, const struct conn 
     return broken;
 }
 
+/* Of the records in TIME-WAIT the first has one, and those that will not end in their turn. */
+static bool has_timer(const struct weir_stack *stack, struct flow *flow)
+{
+    const struct list_node *first = list_first(&stack->time_wait_queue);
+
+    if (flow->timer.owner == FLOW_TIME_WAIT &&
+        first != &LIST_ENTRY(flow, struct time_wait, flow)->queue)
+        return true;
+    return wheel_is_running(&flow->timer);
+}
+
 const char *weir_inspect_check(const struct weir_stack *stack, weir_time now)
 {
     struct table_cursor cursor = {0};
@@ -301,7 +312,7 @@ const char *weir_inspect_check(const struct weir_stack *stack, weir_time now)
         counts[flow->timer.owner]++;
         if (flow->timer.owner == FLOW_CONN)
             broken = check_conn(stack, LIST_ENTRY(flow, struct conn, flow), now);
-        else if (!wheel_is_running(&flow->timer))
+        else if (!has_timer(stack, flow))
             broken = "a record without a timer";
         if (broken)
             return broken;

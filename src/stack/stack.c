@@ -83,7 +83,7 @@ static void init_parts(struct weir_stack *stack)
     list_init(&stack->events);
     list_init(&stack->interests);
     list_init(&stack->half_open_age);
-    list_init(&stack->time_wait_age);
+    list_init(&stack->time_wait_queue);
     stack->tcp_context = (struct tcp_context){
         .alloc = alloc,
         .rings = &stack->rings,

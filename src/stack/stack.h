@@ -11,6 +11,7 @@
  *   conn.c      life and death of connections    listener.c  half-open records, accept queues
  *   socket.c    the application's calls          options.c   socket options
  *   connect.c   connecting and its undoing       message.c   sendmsg, recvmsg
+ *   timewait.c  TIME-WAIT records
  *   dgram.c     raw and echo sockets             udp.c       UDP sockets
  *   control.c   interfaces, routes               rip.c       joins rip to protocol 200
  *   profile.c   the settings of each profile     inspect.c   the read-only view
@@ -76,9 +77,9 @@ struct half_open {
 
 struct time_wait {
     struct flow flow;
-    struct list_node age;
-    struct socket *socket; /* closed by the application; waits for this to end */
-    bool is_reusable;      /* its socket was */
+    struct list_node queue; /* of all records */
+    struct socket *socket;  /* closed by the application; waits for this to end */
+    bool is_reusable;       /* its socket was */
     struct tcp_timewait record;
 };
 
@@ -155,7 +156,9 @@ struct weir_stack {
 
     struct table flows;
     struct flow *last_flow; /* of the last segment; a cache of one */
-    struct list_node half_open_age, time_wait_age;
+    struct list_node half_open_age;
+    struct list_node time_wait_queue;
+    weir_time time_wait_latest; /* deadline of the last that joined the queue in order */
     uint32_t conn_count, half_open_count, time_wait_count;
 
     struct list_node dirty;
@@ -204,7 +207,6 @@ void conn_free(struct weir_stack *stack, struct conn *conn);
 void conn_rest(struct weir_stack *stack, struct conn *conn);
 /* Takes it from a socket that lives on: TIME-WAIT becomes a record, else a RST leaves where one is due. */
 void conn_disconnect(struct weir_stack *stack, struct conn *conn);
-void time_wait_free(struct weir_stack *stack, struct time_wait *record);
 /* Sends a segment that no connection remembers. */
 void conn_reply(struct weir_stack *stack, const struct flow_key *key, const struct tcp_reply *reply,
                 const struct weir_tcp_settings *settings);
@@ -214,6 +216,13 @@ void conn_reply_by(struct weir_stack *stack, const struct net_path *path,
                    const struct weir_tcp_settings *settings);
 void conn_ports(const struct conn *conn, struct tcp_ports *ports);
 void conn_net_out(const struct weir_tcp_settings *settings, enum weir_why why, struct net_out *out);
+
+/* timewait.c */
+/* A record that is in the flow table, with its deadline, waits from now on; another may give way to it. */
+void time_wait_add(struct weir_stack *stack, struct time_wait *record);
+/* Its deadline has moved. */
+void time_wait_restart(struct weir_stack *stack, struct time_wait *record);
+void time_wait_free(struct weir_stack *stack, struct time_wait *record);
 
 /* listener.c */
 struct socket *listener_find(const struct weir_stack *stack, const struct weir_addr *local,
