@@ -2,9 +2,11 @@
 
 /* A hash table of chains that grows a little at a time.
  *
- * Entries bring their node and a keyed 64-bit hash; the low bits choose the bucket. When there is
- * an entry for each bucket, an array of twice the size is acquired and each insertion moves four of
- * the old buckets, so that the move is over long before the next doubling.
+ * Entries bring their node and a keyed 64-bit hash; the low bits choose the bucket. When half as many
+ * entries as buckets are there, an array of twice the size is acquired and each insertion moves four of
+ * the old buckets, so that the move is over long before the next doubling. Half, because every entry
+ * that a search passes by is likely to cost a miss of the caches; from 2^19 buckets on memory matters
+ * more, and the array is doubled when there is an entry for each.
  *
  * Old bucket i splits into new buckets i and i + old_count. While growing, buckets below `moved`
  * are in the new array and the others in the old one: a hash has exactly one bucket at any time,
@@ -15,7 +17,7 @@
  *     new  [ x x x x   ?  ?  ? ? ? ? x x x x   ?  ?  ...]      ? not yet written
  *
  * A new node goes to the head of its chain. If the larger array is refused, chains get longer and
- * the next attempt is made when the count is the next multiple of the number of buckets. Memory: 16
+ * the next attempt is made when the count is the next multiple of that number. Memory: 16
  * buckets first; arrays above 64 buckets go back when the table becomes empty; at most 2^30
  * buckets. */
 
@@ -26,6 +28,7 @@
 #define BUCKETS_MIN 16u
 #define BUCKETS_KEPT 64u
 #define BUCKETS_MAX (1u << 30)
+#define BUCKETS_SPARSE (1u << 19)
 #define MOVES 4u
 
 void table_init(struct table *table, struct alloc *alloc)
@@ -89,6 +92,12 @@ static void move_some(struct table *table)
     }
 }
 
+/* So many entries, or a multiple, and it grows. */
+static uint32_t entries_max(const struct table *table)
+{
+    return table->bucket_count < BUCKETS_SPARSE ? table->bucket_count / 2 : table->bucket_count;
+}
+
 static void start_growth(struct table *table)
 {
     struct table_node **larger;
@@ -122,7 +131,7 @@ bool table_add(struct table *table, struct table_node *node, uint64_t hash)
     node->next = *bucket;
     *bucket = node;
     table->count++;
-    if (!table->old_buckets && (table->count & (table->bucket_count - 1)) == 0)
+    if (!table->old_buckets && (table->count & (entries_max(table) - 1)) == 0)
         start_growth(table);
     return true;
 }
