@@ -161,7 +161,7 @@ class Network:
 
     def _start(self):
         self.base_port = free_ports(32)
-        subprocess.run([str(ROOT / "scripts" / "make-nets"), str(ROOT / "nets" / f"{self.name}.json"),
+        subprocess.run([str(BIN / "weir"), "lab", "generate", str(ROOT / "nets" / f"{self.name}.json"),
                         str(self.directory), "--base-port", str(self.base_port),
                         *self.nets_options], check=True)
         for path in sorted(self.directory.glob("*.lnx")):
