@@ -21,7 +21,7 @@ struct repl_options {
     bool is_router;
     enum log_level log_level;
     const char *program;
-    struct control *control; /* takes commands from other processes; NULL: nobody does */
+    struct control *control;   /* takes commands from other processes; NULL: nobody does */
     const char *capture;       /* what --capture has begun; NULL: nothing */
     struct recorder *recorder; /* and who writes it; the prompt finishes it */
 };

@@ -20,6 +20,7 @@
  * runs.
  */
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lab/net/launch.h>
@@ -58,6 +59,7 @@ static _Noreturn void become(const struct lab *lab, const struct lab_node *node)
         give_up(lab->cwd);
     if (process_write(lab_path(lab, node->name, ".pid", path)))
         give_up(path);
+    assert(node->argv && node->argv[0]);
     execvp(node->argv[0], node->argv);
     give_up(node->argv[0]);
 }

@@ -32,8 +32,6 @@
 #define SESSION_PREFIX "vnet-"
 #define OUTPUT_MAX 65536
 
-extern char **environ;
-
 /* ---- Running tmux -------------------------------------------------------------------------------- */
 
 /* Words for calls that take them as if they would write into them, which they do not. */
