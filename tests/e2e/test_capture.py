@@ -195,7 +195,9 @@ def test_limit_on_file_sizes(make_file, same_file, tmp_path, monkeypatch):
         source, target = make_file(1_000_000), tmp_path / "received.bin"
         transfer(net, source, target, 1_000_000)
         same_file(source, target)
-        assert f"error: capture: {path}: File too large" in net["h1"].lines
+        node, told = net["h1"], f"error: capture: {path}: File too large"
+        with node.changed:  # it may have come before the file was there, or come yet
+            assert node.changed.wait_for(lambda: told in node.lines, 10 * nodes.SLOW), node.lines
     assert 90_000 < path.stat().st_size <= 100_000
     check_reasons(frames(path))
 
