@@ -164,6 +164,12 @@ def test_bad_file_at_start(tmp_path):
             node.kill()
 
 
+def wait_for_line(node, line):
+    """One that may have come already, or may come yet."""
+    with node.changed:
+        assert node.changed.wait_for(lambda: line in node.lines, 10 * nodes.SLOW), node.lines
+
+
 def test_full_device(make_file, same_file, tmp_path):
     """The capture ends with a message; the transfer it was of does not."""
     with nodes.Network("linear-r1h2") as net:
@@ -172,8 +178,7 @@ def test_full_device(make_file, same_file, tmp_path):
         source, target = make_file(1_000_000), tmp_path / "received.bin"
         transfer(net, source, target, 1_000_000)
         same_file(source, target)
-        assert any(line == "error: capture: /dev/full: No space left on device"
-                   for line in net["h1"].lines)
+        wait_for_line(net["h1"], "error: capture: /dev/full: No space left on device")
         assert net["h1"].ask("capture") == ["No capture"]
 
 
@@ -195,9 +200,7 @@ def test_limit_on_file_sizes(make_file, same_file, tmp_path, monkeypatch):
         source, target = make_file(1_000_000), tmp_path / "received.bin"
         transfer(net, source, target, 1_000_000)
         same_file(source, target)
-        node, told = net["h1"], f"error: capture: {path}: File too large"
-        with node.changed:  # it may have come before the file was there, or come yet
-            assert node.changed.wait_for(lambda: told in node.lines, 10 * nodes.SLOW), node.lines
+        wait_for_line(net["h1"], f"error: capture: {path}: File too large")
     assert 90_000 < path.stat().st_size <= 100_000
     check_reasons(frames(path))
 
