@@ -107,15 +107,16 @@ static double time_copies(uint32_t bytes, bool is_summed)
     return (pair_cpu_seconds() - start) * 1e9 / ROUNDS;
 }
 
-static void report(const struct pair *pair, const struct work *work, const struct result *result)
+static void report(const struct pair *pair, const struct work *work, const struct result *result,
+                   bool is_summed)
 {
     struct weir_tcp_info info;
     double segment, copies, sums;
 
     weir_tcp_info_get(pair->near.stack, pair->near.socket, pair->now, &info);
     segment = result->cpu_seconds * 1e9 / ((double)work->total / info.mss);
-    copies = 2 * time_copies(info.mss, false);
-    sums = 2 * time_copies(info.mss, true);
+    copies = (is_summed ? 2 : 4) * time_copies(info.mss, false);
+    sums = is_summed ? 2 * time_copies(info.mss, true) : 0;
     printf("gbit_per_s %.2f\n", (double)work->total * 8 / result->seconds / 1e9);
     printf("gbit_per_cpu_s %.2f\n", (double)work->total * 8 / result->cpu_seconds / 1e9);
     printf("ns_per_segment %.0f\n", segment);
@@ -150,7 +151,7 @@ int main(int argc, char **argv)
     link.mtu = work.mtu;
     pair_open(&pair, PROGRAM, &link);
     result = transfer(&pair, &work);
-    report(&pair, &work, &result);
+    report(&pair, &work, &result, !link.gso_max);
     pair_close(&pair);
     return 0;
 }

@@ -38,7 +38,7 @@
 #define CHUNK_SHIFT 14
 #define CHUNK_MASK (RING_CHUNK - 1)
 #define CHUNKS_KEPT 64
-#define SLOTS_MIN 4u
+#define SLOTS_MIN 8u /* 64 bytes: a size of which the allocator keeps spares */
 
 _Static_assert(1u << CHUNK_SHIFT == RING_CHUNK, "a chunk is a power of two");
 
