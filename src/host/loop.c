@@ -272,7 +272,14 @@ static void serve_ready(struct weir_host *host, const struct epoll_event *event,
 /* Links that may hold frames, whether epoll has named them or not. Called without the lock. */
 static void serve_unread(struct weir_host *host, weir_time now)
 {
-    for (int index = 0; host->unread > 0 && index < host->ifaces_count; index++)
+    int count;
+
+    if (host->unread == 0)
+        return;
+    pthread_mutex_lock(&host->lock);
+    count = host->ifaces_count;
+    pthread_mutex_unlock(&host->lock);
+    for (int index = 0; index < count; index++)
         if (host->ifaces[index]->is_unread)
             read_link(host, host->ifaces[index], now);
 }
