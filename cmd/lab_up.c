@@ -10,7 +10,8 @@
  *
  * The lab's directory is --dir, or NAME where labs are kept; NAME is that of the description or of the
  * directory of files. A directory given for a description must be empty, since everything in it will
- * be the lab's own.
+ * be the lab's own. If somebody takes one of the chosen ports before its node does, others are chosen,
+ * TRIES_MAX times in all.
  */
 
 #include <cmd/lab.h>
@@ -38,6 +39,8 @@ static const char usage_text[] =
     "words behind -- go to every node; of a description, as with generate:\n" LAB_NET_USAGE;
 
 enum { UP_DIR = 1, UP_HOST, UP_ROUTER, UP_BIN_DIR, UP_BIN_CONFIG, UP_CLEAN, UP_VERBOSE, UP_DETACH };
+
+#define TRIES_MAX 5
 
 struct up {
     struct lab lab;
@@ -185,6 +188,38 @@ static int start(struct up *up)
     return lab_launch(&up->lab, program, up->is_verbose, &up->error);
 }
 
+/* Whether it was the ports: somebody has taken one since they were chosen (who may have gone again, as we
+ * have). Then others are chosen, and each process chooses differently. */
+static bool move_ports(struct up *up)
+{
+    unsigned base = up->options.base_port;
+    struct net_error ignored;
+
+    if (!up->is_net || up->has_port || plan_ports(&base, up->net.link_count, false, &ignored) ||
+        (base == up->options.base_port && !strstr(up->error.text, "cannot bind UDP address")))
+        return false;
+    base = up->options.base_port + up->net.link_count * (1 + (unsigned)getpid() % 16);
+    if (plan_ports(&base, up->net.link_count, false, &ignored))
+        return false;
+    up->options.base_port = base;
+    return true;
+}
+
+/* Starts the lab, again on other ports if that was why it did not come up. Nothing is left of one that
+ * does not. */
+static int start_somewhere(struct up *up)
+{
+    struct net_error ignored;
+    unsigned tries;
+
+    for (tries = 1; start(up); tries++) {
+        lab_clear(up->lab.dir, &ignored);
+        if (tries == TRIES_MAX || !move_ports(up) || (mkdir(up->lab.dir, 0700) && errno != EEXIST))
+            return -1;
+    }
+    return 0;
+}
+
 /* Under the lock. */
 static int bring_up(struct up *up)
 {
@@ -198,7 +233,7 @@ static int bring_up(struct up *up)
         return complain(up);
     if (choose_name(up) || take_place(up))
         return complain(up);
-    if (plan(up) || start(up)) {
+    if (plan(up) || start_somewhere(up)) {
         complain(up);
         lab_clear(up->lab.dir, &ignored);
         return 1;
