@@ -17,82 +17,19 @@
  *
  * What is checked here, so that whoever makes files of it need not: names are there, unlike, and fit
  * for a file; a network has a node, none twice, and addresses for all; no two networks overlap; each
- * node is on a network, and a host not alone there: it has a router beside it, or another host. A fault is told with file, line and what was expected; the path to the value being read is
- * kept for that (where.h).
+ * node is on a network, and a host not alone there: it has a router beside it, or another host. A
+ * fault is told with file, line and what was expected (reader.c).
  *
  * Limits: NET_FILE_MAX bytes, NET_NODES_MAX nodes and networks, NET_LINKS_MAX interfaces, and of one
  * node WEIR_IFACES_MAX.
  */
 
 #include <errno.h>
-#include <jansson.h>
-#include <lab/net/net.h>
-#include <lab/net/where.h>
-#include <math.h>
-#include <stdarg.h>
+#include <lab/net/reader.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/error.h>
-
-#define DEPTH_MAX 4
-
-struct reader {
-    const char *name; /* of the file */
-    const char *text;
-    struct net *net;
-    struct net_error *error;
-    struct where_step path[DEPTH_MAX]; /* to the value that is being read */
-    size_t depth;
-    unsigned automatic; /* networks without a prefix */
-};
-
-/* ---- Faults ------------------------------------------------------------------------------------ */
-
-static int fail(struct reader *reader, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/* Fills the error with the line of the current path. Returns WEIR_EINVAL. */
-static int fail(struct reader *reader, const char *format, ...)
-{
-    char what[NET_ERROR_TEXT / 2];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(what, sizeof what, format, args);
-    va_end(args);
-    reader->error->line = where_line(reader->text, reader->path, reader->depth);
-    snprintf(reader->error->text, sizeof reader->error->text, "%.200s:%u: %s", reader->name,
-             reader->error->line, what);
-    return WEIR_EINVAL;
-}
-
-static int fail_file(struct net_error *error, const char *name, int code, const char *what)
-{
-    error->line = 0;
-    snprintf(error->text, sizeof error->text, "%.200s: %s", name, what);
-    return code;
-}
-
-static int fail_memory(struct reader *reader)
-{
-    return fail_file(reader->error, reader->name, WEIR_ENOMEM, "out of memory");
-}
-
-static void down_key(struct reader *reader, const char *key)
-{
-    reader->path[reader->depth++] = (struct where_step){key, 0};
-}
-
-static void down_index(struct reader *reader, size_t index)
-{
-    reader->path[reader->depth++] = (struct where_step){NULL, index};
-}
-
-static void up(struct reader *reader)
-{
-    reader->depth--;
-}
 
 /* ---- Values ------------------------------------------------------------------------------------ */
 
@@ -120,8 +57,8 @@ static int check_keys(struct reader *reader, json_t *object, const char *known)
             continue;
         snprintf(word, sizeof word, " %.60s ", key);
         if (!strstr(known, word) || strchr(key, ' ')) {
-            down_key(reader, key);
-            return fail(reader, "unknown key \"%.60s\", expected one of:%s", key, known);
+            reader_down_key(reader, key);
+            return reader_fail(reader, "unknown key \"%.60s\", expected one of:%s", key, known);
         }
     }
     return 0;
@@ -134,16 +71,17 @@ static int read_name(struct reader *reader, json_t *object, const char *what, ch
 
     if (!json_is_string(value)) {
         if (value)
-            down_key(reader, "name");
-        return fail(reader, "a %s needs a \"name\", expected a string", what);
+            reader_down_key(reader, "name");
+        return reader_fail(reader, "a %s needs a \"name\", expected a string", what);
     }
-    down_key(reader, "name");
+    reader_down_key(reader, "name");
     if (!net_is_name(json_string_value(value)))
-        return fail(reader,
-                    "\"%.60s\" is no name for a %s, expected letters, digits, `_`, `-`, `.`, and "
-                    "less than %d of them",
-                    json_string_value(value), what, NET_NAME);
-    up(reader);
+        return reader_fail(
+            reader,
+            "\"%.60s\" is no name for a %s, expected letters, digits, `_`, `-`, `.`, and "
+            "less than %d of them",
+            json_string_value(value), what, NET_NAME);
+    reader_up(reader);
     strcpy(text, json_string_value(value));
     return 0;
 }
@@ -154,15 +92,15 @@ static int enter_array(struct reader *reader, json_t *object, const char *key, s
 {
     *array = json_object_get(object, key);
     if (!*array)
-        return fail(reader, "there is no \"%s\", expected an array", key);
-    down_key(reader, key);
+        return reader_fail(reader, "there is no \"%s\", expected an array", key);
+    reader_down_key(reader, key);
     if (!json_is_array(*array))
-        return fail(reader, "\"%s\" is no array", key);
+        return reader_fail(reader, "\"%s\" is no array", key);
     if (json_array_size(*array) == 0)
-        return fail(reader, "\"%s\" is empty, expected at least one element", key);
+        return reader_fail(reader, "\"%s\" is empty, expected at least one element", key);
     if (json_array_size(*array) > most)
-        return fail(reader, "\"%s\" has %zu elements, expected at most %zu", key,
-                    json_array_size(*array), most);
+        return reader_fail(reader, "\"%s\" has %zu elements, expected at most %zu", key,
+                           json_array_size(*array), most);
     return 0;
 }
 
@@ -186,7 +124,7 @@ static int read_node(struct reader *reader, json_t *object)
     int result;
 
     if (!json_is_object(object))
-        return fail(reader, "a node is {\"name\": …, \"type\": \"host\" or \"router\"}");
+        return reader_fail(reader, "a node is {\"name\": …, \"type\": \"host\" or \"router\"}");
     result = check_keys(reader, object, " name type ");
     if (!result)
         result = read_name(reader, object, "node", node->name);
@@ -195,13 +133,14 @@ static int read_node(struct reader *reader, json_t *object)
     type = json_string_value(json_object_get(object, "type"));
     if (!type || (strcmp(type, "host") != 0 && strcmp(type, "router") != 0)) {
         if (json_object_get(object, "type"))
-            down_key(reader, "type");
-        return fail(reader, "node \"%s\" has the type \"%.40s\", expected \"host\" or \"router\"",
-                    node->name, type ? type : "");
+            reader_down_key(reader, "type");
+        return reader_fail(reader,
+                           "node \"%s\" has the type \"%.40s\", expected \"host\" or \"router\"",
+                           node->name, type ? type : "");
     }
     if (net_find(net, node->name) >= 0) {
-        down_key(reader, "name");
-        return fail(reader, "there are two nodes \"%s\", expected a name once", node->name);
+        reader_down_key(reader, "name");
+        return reader_fail(reader, "there are two nodes \"%s\", expected a name once", node->name);
     }
     node->is_router = strcmp(type, "router") == 0;
     net->node_count++;
@@ -218,167 +157,15 @@ static int read_nodes(struct reader *reader, json_t *root)
         return result;
     reader->net->nodes = calloc(json_array_size(array), sizeof *reader->net->nodes);
     if (!reader->net->nodes)
-        return fail_memory(reader);
+        return reader_fail_memory(reader);
     for (i = 0; i < json_array_size(array); i++) {
-        down_index(reader, i);
+        reader_down_index(reader, i);
         result = read_node(reader, json_array_get(array, i));
         if (result)
             return result;
-        up(reader);
+        reader_up(reader);
     }
-    up(reader);
-    return 0;
-}
-
-/* ---- Addresses --------------------------------------------------------------------------------- */
-
-static uint32_t mask_of(unsigned bits)
-{
-    return bits ? UINT32_MAX << (32 - bits) : 0;
-}
-
-static const char *prefix_text(const struct net_network *network, char *text, size_t size)
-{
-    snprintf(text, size, "%u.%u.%u.%u/%u", network->prefix >> 24, network->prefix >> 16 & 255,
-             network->prefix >> 8 & 255, network->prefix & 255, network->bits);
-    return text;
-}
-
-static int read_prefix(struct reader *reader, json_t *value, struct net_network *network)
-{
-    const char *text = json_string_value(value);
-    struct weir_prefix prefix;
-    struct weir_addr addr;
-
-    if (!value) {
-        if (reader->automatic == NET_AUTOMATIC_MAX)
-            return fail(reader, "more than %u networks have no \"prefix\", expected one here",
-                        NET_AUTOMATIC_MAX);
-        network->prefix = 10u << 24 | reader->automatic++ << 16;
-        network->bits = 24;
-        return 0;
-    }
-    down_key(reader, "prefix");
-    if (!text || weir_prefix_parse(text, &prefix, &addr))
-        return fail(reader, "\"%.40s\" is no prefix, expected an IPv4 network like 10.1.0.0/24",
-                    text ? text : "");
-    network->bits = prefix.bits >= 96 ? prefix.bits - 96u : prefix.bits;
-    network->prefix = weir_addr_to4(&addr);
-    if (network->prefix & ~mask_of(network->bits))
-        return fail(reader, "\"%.40s\" has bits beyond its prefix length, expected a network",
-                    text);
-    up(reader);
-    return 0;
-}
-
-/* Addresses 1 to link_count of the network must be there, the last one left for broadcasts. */
-static int check_room(struct reader *reader, const struct net_network *network)
-{
-    uint64_t size = (uint64_t)1 << (32 - network->bits);
-    char text[32];
-
-    if (network->link_count + 2 <= size)
-        return 0;
-    return fail(reader, "network \"%s\": %zu nodes on %s, expected at most %u", network->name,
-                network->link_count, prefix_text(network, text, sizeof text),
-                size > 2 ? (unsigned)(size - 2) : 0);
-}
-
-static int check_overlap(struct reader *reader, const struct net_network *network)
-{
-    const struct net *net = reader->net;
-    char here[32], there[32];
-    size_t i;
-
-    for (i = 0; i < net->network_count; i++) {
-        const struct net_network *other = &net->networks[i];
-        uint32_t mask = mask_of(network->bits < other->bits ? network->bits : other->bits);
-
-        if (strcmp(other->name, network->name) == 0)
-            return fail(reader, "there are two networks \"%s\", expected a name once",
-                        network->name);
-        if ((network->prefix & mask) == (other->prefix & mask))
-            return fail(reader, "network \"%s\" (%s) overlaps network \"%s\" (%s)", network->name,
-                        prefix_text(network, here, sizeof here), other->name,
-                        prefix_text(other, there, sizeof there));
-    }
-    return 0;
-}
-
-/* ---- Impairments ------------------------------------------------------------------------------- */
-
-static const struct {
-    const char *key;
-    const char *expected;
-} impair_keys[] = {
-    {"loss", "a probability from 0 to 1"},
-    {"burst_loss", "a probability from 0 to 1"},
-    {"burst_length", "a number of packets from 1 up"},
-    {"corrupt", "a probability from 0 to 1"},
-    {"duplicate", "a probability from 0 to 1"},
-    {"reorder", "a probability from 0 to 1"},
-    {"reorder_ms", "milliseconds from 0 to an hour"},
-    {"delay_ms", "milliseconds from 0 to an hour"},
-    {"jitter_ms", "milliseconds from 0 to an hour"},
-    {"rate_mbit", "megabits per second from 0.000001 up, or 0"},
-    {"queue_packets", "a number of packets from 1 to 16777216"},
-};
-
-/* A JSON number as the parser of impairments wants it: no sign, no exponent. */
-static void decimal(double value, char *text, size_t size)
-{
-    char *end;
-
-    snprintf(text, size, value == floor(value) ? "%.0f" : "%.9f", value);
-    if (!strchr(text, '.'))
-        return;
-    for (end = text + strlen(text); end[-1] == '0'; end--)
-        end[-1] = '\0';
-    if (end[-1] == '.')
-        end[-1] = '\0';
-}
-
-static int read_impair(struct reader *reader, json_t *value, unsigned row,
-                       struct net_network *network)
-{
-    size_t used = strlen(network->impair);
-    struct weir_impair checked;
-    char number[400]; /* %.0f of the largest double has 309 digits */
-    char word[64];
-
-    memset(&checked, 0, sizeof checked);
-    decimal(json_is_number(value) ? json_number_value(value) : -1, number, sizeof number);
-    snprintf(word, sizeof word, "%s=%.40s", impair_keys[row].key, number);
-    if (weir_impair_parse(&checked, word) ||
-        (!strcmp(impair_keys[row].key, "queue_packets") && checked.queue_packets == 0)) {
-        down_key(reader, impair_keys[row].key);
-        return fail(reader, "network \"%s\": bad \"%s\", expected %s", network->name,
-                    impair_keys[row].key, impair_keys[row].expected);
-    }
-    snprintf(network->impair + used, sizeof network->impair - used, "%s%s", used ? " " : "", word);
-    return 0;
-}
-
-static int read_impairs(struct reader *reader, json_t *object, struct net_network *network)
-{
-    json_t *seed = json_object_get(object, "seed");
-    unsigned row;
-    int result = 0;
-
-    for (row = 0; row < sizeof impair_keys / sizeof impair_keys[0] && !result; row++) {
-        json_t *value = json_object_get(object, impair_keys[row].key);
-
-        if (value)
-            result = read_impair(reader, value, row, network);
-    }
-    if (result || !seed)
-        return result;
-    if (!json_is_integer(seed) || json_integer_value(seed) < 0) {
-        down_key(reader, "seed");
-        return fail(reader, "network \"%s\": bad \"seed\", expected a whole number from 0 up",
-                    network->name);
-    }
-    network->seed = (uint64_t)json_integer_value(seed);
+    reader_up(reader);
     return 0;
 }
 
@@ -392,16 +179,18 @@ static int add_link(struct reader *reader, json_t *value, struct net_network *ne
     size_t i;
 
     if (node < 0)
-        return fail(reader, "network \"%s\": unknown node \"%.60s\", expected one of \"nodes\"",
-                    network->name, name ? name : "");
+        return reader_fail(reader,
+                           "network \"%s\": unknown node \"%.60s\", expected one of \"nodes\"",
+                           network->name, name ? name : "");
     for (i = 0; i < network->link_count; i++)
         if (network->links[i].node == (size_t)node)
-            return fail(reader, "network \"%s\": node \"%s\" is there twice, expected once",
-                        network->name, name);
+            return reader_fail(reader, "network \"%s\": node \"%s\" is there twice, expected once",
+                               network->name, name);
     if (reader->net->nodes[node].iface_count == LNX_IFACES_MAX)
-        return fail(reader, "node \"%s\" is on more than %d networks", name, (int)LNX_IFACES_MAX);
+        return reader_fail(reader, "node \"%s\" is on more than %d networks", name,
+                           (int)LNX_IFACES_MAX);
     if (reader->net->link_count == NET_LINKS_MAX)
-        return fail(reader, "more than %u interfaces in all", NET_LINKS_MAX);
+        return reader_fail(reader, "more than %u interfaces in all", NET_LINKS_MAX);
     link->node = (size_t)node;
     snprintf(link->iface, sizeof link->iface, "if%u", reader->net->nodes[node].iface_count++);
     link->addr = network->prefix + (uint32_t)network->link_count + 1;
@@ -420,16 +209,16 @@ static int read_links(struct reader *reader, json_t *object, struct net_network 
         return result;
     network->links = calloc(json_array_size(array), sizeof *network->links);
     if (!network->links)
-        return fail_memory(reader);
+        return reader_fail_memory(reader);
     for (i = 0; i < json_array_size(array); i++) {
-        down_index(reader, i);
+        reader_down_index(reader, i);
         result = add_link(reader, json_array_get(array, i), network);
         if (result)
             return result;
-        up(reader);
+        reader_up(reader);
     }
-    up(reader);
-    return check_room(reader, network);
+    reader_up(reader);
+    return reader_check_room(reader, network);
 }
 
 static int read_network(struct reader *reader, json_t *object)
@@ -439,7 +228,7 @@ static int read_network(struct reader *reader, json_t *object)
     int result;
 
     if (!json_is_object(object))
-        return fail(reader, "a network is {\"name\": …, \"links\": [nodes…]}");
+        return reader_fail(reader, "a network is {\"name\": …, \"links\": [nodes…]}");
     result = check_keys(reader, object,
                         " name links prefix advertise-routes-from loss burst_loss burst_length "
                         "corrupt duplicate reorder reorder_ms delay_ms jitter_ms rate_mbit "
@@ -447,11 +236,11 @@ static int read_network(struct reader *reader, json_t *object)
     if (!result)
         result = read_name(reader, object, "network", network->name);
     if (!result)
-        result = read_prefix(reader, json_object_get(object, "prefix"), network);
+        result = reader_prefix(reader, json_object_get(object, "prefix"), network);
     if (!result)
-        result = check_overlap(reader, network);
+        result = reader_check_overlap(reader, network);
     if (!result)
-        result = read_impairs(reader, object, network);
+        result = reader_impairs(reader, object, network);
     if (!result)
         result = read_links(reader, object, network);
     net->network_count++; /* also a broken one, whose links must be freed */
@@ -468,15 +257,15 @@ static int read_networks(struct reader *reader, json_t *root)
         return result;
     reader->net->networks = calloc(json_array_size(array), sizeof *reader->net->networks);
     if (!reader->net->networks)
-        return fail_memory(reader);
+        return reader_fail_memory(reader);
     for (i = 0; i < json_array_size(array); i++) {
-        down_index(reader, i);
+        reader_down_index(reader, i);
         result = read_network(reader, json_array_get(array, i));
         if (result)
             return result;
-        up(reader);
+        reader_up(reader);
     }
-    up(reader);
+    reader_up(reader);
     return 0;
 }
 
@@ -499,22 +288,23 @@ static int check_nodes(struct reader *reader)
     const struct net *net = reader->net;
     size_t i, j;
 
-    down_key(reader, "nodes");
+    reader_down_key(reader, "nodes");
     for (i = 0; i < net->node_count; i++) {
         bool is_fine = net->nodes[i].is_router;
 
-        down_index(reader, i);
+        reader_down_index(reader, i);
         if (net->nodes[i].iface_count == 0)
-            return fail(reader, "node \"%s\" is on no network, expected it in some \"links\"",
-                        net->nodes[i].name);
+            return reader_fail(reader,
+                               "node \"%s\" is on no network, expected it in some \"links\"",
+                               net->nodes[i].name);
         for (j = 0; j < net->network_count && !is_fine; j++)
             is_fine = has_company(&net->networks[j], i);
         if (!is_fine)
-            return fail(reader, "host \"%s\" has no router, expected one on its network",
-                        net->nodes[i].name);
-        up(reader);
+            return reader_fail(reader, "host \"%s\" has no router, expected one on its network",
+                               net->nodes[i].name);
+        reader_up(reader);
     }
-    up(reader);
+    reader_up(reader);
     return 0;
 }
 
@@ -523,7 +313,7 @@ static int read_root(struct reader *reader, json_t *root)
     int result;
 
     if (!json_is_object(root))
-        return fail(reader, "expected {\"nodes\": […], \"networks\": […]}");
+        return reader_fail(reader, "expected {\"nodes\": […], \"networks\": […]}");
     result = check_keys(reader, root, " nodes networks ");
     if (!result)
         result = read_nodes(reader, root);
@@ -544,7 +334,7 @@ int net_parse(const char *name, const char *text, size_t length, struct net *net
     memset(net, 0, sizeof *net);
     memset(error, 0, sizeof *error);
     if (length > NET_FILE_MAX)
-        return fail_file(error, name, WEIR_EINVAL, "file too large");
+        return reader_fail_file(error, name, WEIR_EINVAL, "file too large");
     root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &fault);
     if (!root) {
         error->line = fault.line > 0 ? (unsigned)fault.line : 1;
@@ -572,16 +362,17 @@ int net_read(const char *path, struct net *net, struct net_error *error)
     memset(net, 0, sizeof *net);
     memset(error, 0, sizeof *error);
     if (!file)
-        return fail_file(error, path, errno == ENOENT ? WEIR_ENOENT : WEIR_EIO, strerror(errno));
+        return reader_fail_file(error, path, errno == ENOENT ? WEIR_ENOENT : WEIR_EIO,
+                                strerror(errno));
     text = malloc(NET_FILE_MAX + 2);
     if (!text) {
         fclose(file);
-        return fail_file(error, path, WEIR_ENOMEM, "out of memory");
+        return reader_fail_file(error, path, WEIR_ENOMEM, "out of memory");
     }
     length = fread(text, 1, NET_FILE_MAX + 1, file);
     text[length] = '\0';
     if (ferror(file))
-        result = fail_file(error, path, WEIR_EIO, strerror(errno));
+        result = reader_fail_file(error, path, WEIR_EIO, strerror(errno));
     else
         result = net_parse(path, text, length, net, error);
     free(text);
