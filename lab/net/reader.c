@@ -3,17 +3,18 @@
 /* The values of a description that have a meaning of their own: prefixes and impairments; and how a
  * fault is told.
  *
- * A fault names file, line and what was expected. The library that parses forgets the lines, so whoever
- * reads keeps the path to the value at hand (reader_down_key, reader_down_index, reader_up), and only when there is a fault the text
- * is walked along it (where.h). After a fault nothing more is read, so nobody need go up again.
+ * A fault names file, line and what was expected. The library that parses forgets the lines, so
+ * whoever reads keeps the path to the value at hand (reader_down_key, reader_down_index, reader_up),
+ * and only when there is a fault the text is walked along it (where.h). After a fault nothing more is
+ * read, so nobody need go up again.
  *
- * Addresses: a network without a prefix gets the next of 10.0.0.0/24, 10.1.0.0/24, …; its nodes get 1, 2, …
- * and the last address is left for broadcasts, so that a network of 2^k addresses has room for 2^k - 2
- * nodes. Networks that overlap would make two nodes' routes contradict each other.
+ * Addresses: a network without a prefix gets the next of 10.0.0.0/24, 10.1.0.0/24, …; its nodes get
+ * 1, 2, … and the last address is left for broadcasts, so that a network of 2^k addresses has room for
+ * 2^k - 2 nodes. Networks that overlap would make two nodes' routes contradict each other.
  *
- * Impairments are checked by the parser that the nodes use, and kept as its text: KEY=VALUE with a decimal
- * number of at most nine places, which is what lnx files hold. The seed is kept apart, since each place
- * of the network gets one of its own (generate.c).
+ * Impairments are checked by the parser that the nodes use, and kept as its text: KEY=VALUE with a
+ * decimal number of at most nine places, which is what lnx files hold. The seed is kept apart, since
+ * each place of the network gets one of its own (generate.c).
  */
 
 #include <assert.h>
