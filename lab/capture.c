@@ -49,6 +49,7 @@ struct capture {
     int fd;
     int error; /* errno of the first failure */
     bool is_file;
+    int only;               /* the stack that counts, or CAPTURE_ALL */
     weir_time give_up;      /* when a reader's grace ends; 0: nobody has asked to stop */
     struct iface **sources; /* a table of interfaces each, or NULL */
     uint32_t source_count, number_count;
@@ -280,6 +281,8 @@ void capture_take(struct capture *capture, struct weir_journal *journal)
     if (!journal)
         journal = &capture->journal;
     while ((entry = next_entry(journal, &at)) != NULL) {
+        if (capture->only != CAPTURE_ALL && entry->source != (uint32_t)capture->only)
+            continue;
         entry->missed += capture->untold;
         capture->counts.missed += entry->missed;
         capture->untold = put_packet(capture, entry) ? 0 : 1;
@@ -297,14 +300,17 @@ static void take_of_sim(void *context, struct weir_sim *sim, struct weir_journal
     capture_take(context, journal);
 }
 
-bool capture_sim(struct capture *capture, struct weir_sim *sim)
+bool capture_sim(struct capture *capture, struct weir_sim *sim, int only)
 {
     struct weir_journal *journal = capture_journal(capture);
     char prefix[20];
 
     if (!journal)
         return false;
+    capture->only = only;
     for (int node = 0; node < weir_sim_node_count(sim); node++) {
+        if (only != CAPTURE_ALL && node != only)
+            continue;
         snprintf(prefix, sizeof(prefix), "n%d.", node);
         capture_name_all(capture, (uint32_t)node, weir_sim_stack(sim, node), prefix);
     }
@@ -345,6 +351,7 @@ struct capture *capture_open(const char *path, const struct capture_options *opt
     if (!capture)
         return NULL;
     capture->options.stop_fd = -1;
+    capture->only = CAPTURE_ALL;
     if (options)
         capture->options = *options;
     capture->fd = open_fd(path);

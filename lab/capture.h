@@ -41,9 +41,11 @@ struct weir_journal *capture_journal(struct capture *capture);
 
 struct weir_sim;
 
-/* Captures all nodes of a simulation; their interfaces are called n0.if0 and so on. Between runs, the
- * file may be behind. False: memory is short. Before the capture is closed: capture_sim_stop. */
-bool capture_sim(struct capture *capture, struct weir_sim *sim);
+/* Captures a node of a simulation, or all (CAPTURE_ALL), in whose file each packet stands for every
+ * node that had it. Interfaces are called n0.if0 and so on. Between runs, the file may be behind.
+ * False: memory is short. Before the capture is closed: capture_sim_stop. */
+#define CAPTURE_ALL (-1)
+bool capture_sim(struct capture *capture, struct weir_sim *sim, int node);
 void capture_sim_stop(struct capture *capture, struct weir_sim *sim);
 
 /* Takes all entries out of the journal. What goes wrong is remembered; from then on entries are

@@ -37,6 +37,16 @@ def test_two_hosts():
     assert (result.returncode, result.stdout) == (0, "1000000 bytes arrived\n")
 
 
+def test_capture(tmp_path):
+    first, again = tmp_path / "a.pcapng", tmp_path / "b.pcapng"
+    for path in (first, again):
+        result = run(EXAMPLES / "capture", path)
+        assert (result.returncode, result.stdout) == (0, "100000 bytes arrived\n")
+    assert first.read_bytes() == again.read_bytes()
+    assert b"sent: fast-retransmit (" in first.read_bytes()
+    assert run(EXAMPLES / "capture", tmp_path / "no" / "file").returncode == 1
+
+
 def test_echo():
     port = nodes.free_ports(3)
     with server(EXAMPLES / "echo_server", port, port + 1, 2) as process:

@@ -231,7 +231,7 @@ static int sim_join(struct weir_sim *sim, int network, uint32_t addr)
 }
 
 /* Two nodes, one file: what one sends the other receives, and equal seeds give equal files. */
-static void simulate(const char *path)
+static void simulate(const char *path, int node)
 {
     const struct weir_endpoint nobody = {.addr = weir_addr_from4(0x0a000002), .port = 9};
     struct weir_sim *sim = weir_sim_create(42);
@@ -244,7 +244,7 @@ static void simulate(const char *path)
     sim_join(sim, network, 0x0a000002);
     assert_int_equal(weir_sim_resolve(sim, network), 0);
     assert_int_equal(weir_sim_node_count(sim), 2);
-    assert_true(capture_sim(capture, sim));
+    assert_true(capture_sim(capture, sim, node));
     assert_null(weir_sim_run(sim, 3 * WEIR_SECOND));
     stack = weir_sim_stack(sim, 0);
     s = weir_socket_open(stack, WEIR_TCP, 0);
@@ -265,8 +265,8 @@ static void test_sim(void **state)
     (void)state;
     temporary(path);
     temporary(again);
-    simulate(path);
-    simulate(again);
+    simulate(path, CAPTURE_ALL);
+    simulate(again, CAPTURE_ALL);
     one = pcapng_load(path, &length);
     two = pcapng_load(again, &other);
     assert_int_equal(length, other);
@@ -287,6 +287,13 @@ static void test_sim(void **state)
     assert_int_equal(block.comment_count, 0);
     expect_counts(0, 2, 0);
     expect_counts(1, 2, 0);
+    unload(path);
+    simulate(path, 1);
+    load(path);
+    expect_interface("n1.if0");
+    expect_packet(0, 3000000000u);
+    expect_packet(0, 3000000000u);
+    expect_counts(0, 2, 0);
     unload(path);
 }
 

@@ -146,6 +146,24 @@ static void test_lost_answers_are_no_fate(void **state)
     end();
 }
 
+/* Nor is that no error is sent because there were so many. */
+static void test_rationed_errors_are_no_fate(void **state)
+{
+    struct weir_packet packet = plain(PEER, A4(10, 1, 0, 3));
+
+    (void)state;
+    begin(ROOM);
+    packet.ttl = 1;
+    while (node.counters.drop[WEIR_DROP_ICMP_RATE] < 3) {
+        size_t at = 0;
+
+        assert_int_equal(node_packet(&node, 0, &packet), NET_DONE);
+        expect(&at, WEIR_JOURNAL_IN, 0, WEIR_WHY_NONE, WEIR_DROP_TTL);
+        journal.used = 0;
+    }
+    end();
+}
+
 static void test_what_the_caller_drops(void **state)
 {
     struct weir_packet packet = plain(PEER, SELF);
@@ -367,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_forwarded),
         cmocka_unit_test(test_fates),
         cmocka_unit_test(test_lost_answers_are_no_fate),
+        cmocka_unit_test(test_rationed_errors_are_no_fate),
         cmocka_unit_test(test_what_the_caller_drops),
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_no_room),
