@@ -113,6 +113,7 @@ static void test_least(void **state)
     struct writer writer;
     struct pair pair;
     pthread_t thread;
+    weir_time before;
 
     (void)state;
     pair_open(&pair);
@@ -131,7 +132,9 @@ static void test_least(void **state)
     run(&writer);
     assert_int_equal(writer.result, 0);
     send_one(&pair);
+    before = weir_host_now();
     run(&writer);
+    assert_true(weir_host_now() - before >= 5 * WEIR_MS);
     assert_int_equal(writer.result, 1);
     assert_int_equal(count_entries(&writer.spare), 1);
     free(writer.spare.bytes);
