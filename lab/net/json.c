@@ -336,11 +336,8 @@ int net_parse(const char *name, const char *text, size_t length, struct net *net
     if (length > NET_FILE_MAX)
         return reader_fail_file(error, name, WEIR_EINVAL, "file too large");
     root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &fault);
-    if (!root) {
-        error->line = fault.line > 0 ? (unsigned)fault.line : 1;
-        snprintf(error->text, sizeof error->text, "%.200s:%u: %s", name, error->line, fault.text);
-        return WEIR_EINVAL;
-    }
+    if (!root)
+        return reader_fail_at(error, name, fault.line > 0 ? (unsigned)fault.line : 1, fault.text);
     reader.name = name;
     reader.text = text;
     reader.net = net;

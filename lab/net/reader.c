@@ -27,6 +27,22 @@
 
 /* ---- Faults ------------------------------------------------------------------------------------ */
 
+/* A fault is one line, and does nothing to a terminal, whatever the file says. */
+static void make_printable(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+}
+
+int reader_fail_at(struct net_error *error, const char *name, unsigned line, const char *what)
+{
+    error->line = line;
+    snprintf(error->text, sizeof error->text, "%.200s:%u: %s", name, line, what);
+    make_printable(error->text);
+    return WEIR_EINVAL;
+}
+
 int reader_fail(struct reader *reader, const char *format, ...)
 {
     char what[NET_ERROR_TEXT / 2];
@@ -35,10 +51,8 @@ int reader_fail(struct reader *reader, const char *format, ...)
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
-    reader->error->line = where_line(reader->text, reader->path, reader->depth);
-    snprintf(reader->error->text, sizeof reader->error->text, "%.200s:%u: %s", reader->name,
-             reader->error->line, what);
-    return WEIR_EINVAL;
+    return reader_fail_at(reader->error, reader->name,
+                          where_line(reader->text, reader->path, reader->depth), what);
 }
 
 int reader_fail_file(struct net_error *error, const char *name, int code, const char *what)

@@ -25,6 +25,9 @@ struct reader {
 int reader_fail(struct reader *reader, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The same for a line that is known. */
+int reader_fail_at(struct net_error *error, const char *name, unsigned line, const char *what);
+
 /* A fault of the file as a whole; returns `code`. */
 int reader_fail_file(struct net_error *error, const char *name, int code, const char *what);
 int reader_fail_memory(struct reader *reader);
