@@ -4,7 +4,8 @@
  *
  * A lab may be whole, half made, half dead, or dead since the last boot, and lab.json may be what was
  * not written any more. So this goes by what lies in the directory, not by what should: every NODE.pid
- * is a process to be ended, and files with a lab's endings are removed. lab.json goes last: whoever is
+ * is a process to be ended, and files with a lab's endings are removed (those that a description gave
+ * only if lab.json says so, or, without one, if the directory is where labs are kept). lab.json goes last: whoever is
  * killed in here leaves a lab that can be cleared again.
  *
  * Processes are asked with SIGTERM, all at once, and get PATIENCE together; those that are still there
@@ -178,6 +179,16 @@ static void remove_links(const char *dir)
         closedir(stream);
 }
 
+/* Whether a directory lies where labs are kept: then everything in it was a lab's. */
+static bool is_kept(const char *path)
+{
+    char base[PATH_MAX], whole[PATH_MAX];
+    struct net_error error;
+
+    return !lab_base(base, &error) && realpath(base, whole) &&
+           strncmp(path, whole, strlen(whole)) == 0 && path[strlen(whole)] == '/';
+}
+
 int lab_clear(const char *dir, struct net_error *error)
 {
     struct net_error unread;
@@ -189,6 +200,7 @@ int lab_clear(const char *dir, struct net_error *error)
 
     if (!realpath(dir, path))
         return 0;
+    is_generated = is_known ? is_generated : is_kept(path);
     count = end_processes(path, error);
     if (is_known && lab.session[0])
         tmux_kill(lab.session, lab.dir);

@@ -511,6 +511,32 @@ def test_leftovers_are_cleared(labs, tmp_path):
     labs.run("down")
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", None])
+def test_lab_file_lost(labs, text):
+    """A disk that forgot what lab.json said, or that there was one, while nodes still run."""
+    labs.up(H1R1H2)
+    pids = [row["pid"] for row in labs.rows().values()]
+    place = labs.path / "weir" / "linear-r1h2"
+    if text is None:
+        (place / "lab.json").unlink()
+    else:
+        (place / "lab.json").write_text(text)
+    labs.up(H1R1H2, status=1)
+    assert "is up already" in labs.errors
+    for pid in pids[:2]:
+        os.kill(pid, signal.SIGKILL)
+    labs.run("down", "--dir", place)
+    assert not place.exists()
+    labs.nothing_left()
+    labs.up(H1R1H2)
+    for row in labs.rows().values():
+        os.kill(row["pid"], signal.SIGKILL)
+    labs.until(lambda: not any(row["up"] for row in labs.rows().values()), "dead")
+    (place / "lab.json").write_text("lost")
+    labs.up(H1R1H2)
+    assert all(row["up"] for row in labs.rows(status=0).values())
+
+
 def test_place_of_somebody_else(labs):
     (labs.path / "weir").mkdir(mode=0o777)
     os.chmod(labs.path / "weir", 0o777)
