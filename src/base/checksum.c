@@ -13,9 +13,9 @@
  *
  * On x86-64 with the GNU loader, checksum_add and checksum_copy are indirect functions: the loader
  * calls the resolvers once, before main, and binds the name to the AVX2 body if the processor has
- * it. Resolvers run before the loader is done, so they must not be instrumented and may
- * only name static or hidden functions. Elsewhere the names
- * call the portable body.
+ * it. Resolvers run before the loader is done, so they must not be instrumented and may only name
+ * static or hidden functions. On 64-bit ARM, which always has NEON, the names call that body, and
+ * elsewhere the portable one.
  *
  * Cost for 1460 bytes: about 20 ns with AVX2, with or without the copy; portable about 50 ns. */
 
@@ -102,6 +102,18 @@ uint32_t checksum_add(uint32_t sum, const void *bytes, size_t length)
     __attribute__((ifunc("choose_add")));
 uint32_t checksum_copy(uint32_t sum, void *to, const void *from, size_t length)
     __attribute__((ifunc("choose_copy")));
+
+#elif defined(CHECKSUM_NEON)
+
+uint32_t checksum_add(uint32_t sum, const void *bytes, size_t length)
+{
+    return checksum_add_neon(sum, bytes, length);
+}
+
+uint32_t checksum_copy(uint32_t sum, void *to, const void *from, size_t length)
+{
+    return checksum_copy_neon(sum, to, from, length);
+}
 
 #else
 

@@ -66,6 +66,13 @@ static inline uint32_t checksum_close(uint32_t sum, uint64_t words)
 #endif
 uint32_t checksum_add_avx2(uint32_t sum, const void *bytes, size_t length);
 uint32_t checksum_copy_avx2(uint32_t sum, void *to, const void *from, size_t length);
+
+/* The NEON bodies, in checksum_neon.c. */
+#if defined(__aarch64__) && defined(__ARM_NEON) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define CHECKSUM_NEON 1
+#endif
+uint32_t checksum_add_neon(uint32_t sum, const void *bytes, size_t length);
+uint32_t checksum_copy_neon(uint32_t sum, void *to, const void *from, size_t length);
 #if defined(__ELF__)
 #pragma GCC visibility pop
 #endif
