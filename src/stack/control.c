@@ -84,8 +84,7 @@ int weir_stack_set_drop_rate(struct weir_stack *stack, double rate, uint64_t see
     return net_set_drop_rate(stack->net, rate, seed);
 }
 
-void weir_stack_set_journal(struct weir_stack *stack, struct weir_journal *journal,
-                            uint32_t source)
+void weir_stack_set_journal(struct weir_stack *stack, struct weir_journal *journal, uint32_t source)
 {
     net_set_journal(stack->net, journal, source);
 }

@@ -14,33 +14,33 @@
 
 #define ECHO_MAX (65535u - 20u)
 
-static bool is_echo_id_taken(const struct weir_stack *stack, uint16_t id)
+static struct socket *echo_socket(const struct weir_stack *stack, uint16_t id)
 {
-    uint32_t i;
+    struct table_node *node = table_find(&stack->echo_ids, id);
 
-    for (i = 0; i < stack->socket_slots; i++) {
-        const struct socket *socket = stack->sockets[i];
+    return node ? LIST_ENTRY(node, struct binding, port)->socket : NULL;
+}
 
-        if (socket && socket->kind == WEIR_ECHO && socket->binding->echo_id == id)
-            return true;
-    }
-    return false;
+/* An identifier that nobody has. */
+static int open_echo(struct weir_stack *stack, struct binding *binding)
+{
+    uint32_t tries = 0;
+
+    do {
+        if (++tries > UINT16_MAX)
+            return WEIR_EMFILE;
+        stack->next_echo_id++;
+    } while (!stack->next_echo_id || echo_socket(stack, stack->next_echo_id));
+    if (!table_add(&stack->echo_ids, &binding->port, stack->next_echo_id))
+        return WEIR_ENOMEM;
+    binding->echo_id = stack->next_echo_id;
+    return 0;
 }
 
 int dgram_open(struct weir_stack *stack, struct socket *socket, int protocol)
 {
-    uint32_t tries = 0;
-
-    if (socket->kind == WEIR_ECHO) {
-        do {
-            socket->binding->echo_id = 0;
-            if (++tries > UINT16_MAX)
-                return WEIR_EMFILE;
-            stack->next_echo_id++;
-        } while (!stack->next_echo_id || is_echo_id_taken(stack, stack->next_echo_id));
-        socket->binding->echo_id = stack->next_echo_id;
-        return 0;
-    }
+    if (socket->kind == WEIR_ECHO)
+        return open_echo(stack, socket->binding);
     if (socket->kind == WEIR_UDP)
         return 0;
     if (protocol < 0 || protocol > 255 || protocol == IP_PROTOCOL_TCP ||
@@ -57,20 +57,9 @@ void dgram_close(struct weir_stack *stack, struct socket *socket)
 {
     if (socket->kind == WEIR_RAW)
         stack->raw[socket->binding->protocol] = NULL;
+    if (socket->binding->echo_id)
+        table_remove(&stack->echo_ids, &socket->binding->port);
     socket->binding->echo_id = 0;
-}
-
-static struct socket *echo_socket(const struct weir_stack *stack, uint16_t id)
-{
-    uint32_t i;
-
-    for (i = 0; id && i < stack->socket_slots; i++) {
-        struct socket *socket = stack->sockets[i];
-
-        if (socket && socket->kind == WEIR_ECHO && socket->binding->echo_id == id)
-            return socket;
-    }
-    return NULL;
 }
 
 void dgram_give(struct weir_stack *stack, struct socket *socket, const struct weir_datagram *info,

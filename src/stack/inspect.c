@@ -12,9 +12,7 @@
 
 static const struct socket *socket_any(const struct weir_stack *stack, int number)
 {
-    if (number < 0 || (uint32_t)number >= stack->socket_slots)
-        return NULL;
-    return stack->sockets[number];
+    return socket_at(stack, (uint32_t)number);
 }
 
 static enum weir_tcp_state state_of(const struct socket *socket)
@@ -150,11 +148,11 @@ int weir_inspect_socket(const struct weir_stack *stack, int from, struct weir_so
     const struct flow_key *key = NULL;
     const struct socket *socket;
 
-    while (number < stack->socket_slots && !stack->sockets[number])
+    while (number < stack->sockets.end && !socket_at(stack, number))
         number++;
-    if (number >= stack->socket_slots)
+    socket = socket_at(stack, number);
+    if (!socket)
         return WEIR_ENOENT;
-    socket = stack->sockets[number];
     memset(row, 0, sizeof(*row));
     row->socket = socket->number;
     row->kind = (enum weir_socket_kind)socket->kind;
@@ -212,13 +210,15 @@ void weir_inspect_budget(const struct weir_stack *stack, struct weir_budget_row 
     memset(row, 0, sizeof(*row));
     row->used = stack->alloc.used;
     row->budget = stack->alloc.budget;
-    row->sockets = stack->socket_count;
+    row->sockets = stack->sockets.count;
     row->connections = stack->conn_count;
     row->half_open = stack->half_open_count;
     row->time_wait = stack->time_wait_count;
-    for (i = 0; i < stack->socket_slots; i++) {
-        if (stack->sockets[i] && stack->sockets[i]->binding)
-            row->datagrams += stack->sockets[i]->binding->datagrams.count;
+    for (i = 0; i < stack->sockets.end; i++) {
+        const struct socket *socket = socket_at(stack, i);
+
+        if (socket && socket->binding)
+            row->datagrams += socket->binding->datagrams.count;
     }
     row->fragments = net_fragments_held(stack->net);
 }

@@ -2,7 +2,7 @@
 
 /* The socket table, and the application's calls that open, name, close and ask.
  *
- * Numbers index a growing array, lowest free first. A socket that the application has closed keeps its
+ * Numbers are slots (store/slots.h), lowest free first. A socket that the application has closed keeps its
  * number, without being reachable, until its state machine has ended and WEIR_CLOSED was reported.
  *
  * No call sends: each changes the connection and puts it on the dirty list. No call blocks: what would
@@ -14,7 +14,6 @@
 #include <stack/stack.h>
 #include <string.h>
 
-#define FIRST_SLOTS 16u
 #define BACKLOG_MAX 65535
 
 /* ---- The table --------------------------------------------------------------------------------------- */
@@ -23,50 +22,32 @@ struct socket *socket_get(const struct weir_stack *stack, int number)
 {
     struct socket *socket;
 
-    if (number < 0 || (uint32_t)number >= stack->socket_slots)
-        return NULL;
-    socket = stack->sockets[number];
+    socket = socket_at(stack, (uint32_t)number);
     return socket && !socket->is_closed && !socket->listener ? socket : NULL;
-}
-
-static bool grow_table(struct weir_stack *stack)
-{
-    uint32_t slots = stack->socket_slots ? stack->socket_slots * 2 : FIRST_SLOTS;
-    struct socket **sockets =
-        alloc_resize(&stack->alloc, stack->sockets, stack->socket_slots * sizeof(*sockets),
-                     slots * sizeof(*sockets));
-
-    if (!sockets)
-        return false;
-    memset(sockets + stack->socket_slots, 0, (slots - stack->socket_slots) * sizeof(*sockets));
-    stack->sockets = sockets;
-    stack->socket_slots = slots;
-    return true;
 }
 
 struct socket *socket_create(struct weir_stack *stack, enum weir_socket_kind kind, int *error)
 {
     struct socket *socket;
+    uint32_t number;
 
     *error = WEIR_EMFILE;
-    if (stack->socket_count >= stack->config.sockets_max)
+    if (stack->sockets.count >= stack->config.sockets_max)
         return NULL;
     *error = WEIR_ENOMEM;
-    while (stack->lowest_free < stack->socket_slots && stack->sockets[stack->lowest_free])
-        stack->lowest_free++;
-    if (stack->lowest_free == stack->socket_slots && !grow_table(stack))
-        return NULL;
     socket = pool_get(&stack->all_sockets);
     if (!socket)
         return NULL;
     *socket = (struct socket){0};
-    socket->number = (int32_t)stack->lowest_free;
+    if (!slots_add(&stack->sockets, socket, &number)) {
+        pool_put(&stack->all_sockets, socket);
+        return NULL;
+    }
+    socket->number = (int32_t)number;
     socket->kind = (uint8_t)kind;
     socket->linger = -1;
     list_init(&socket->queue);
     list_init(&socket->interests);
-    stack->sockets[stack->lowest_free++] = socket;
-    stack->socket_count++;
     return socket;
 }
 
@@ -102,6 +83,8 @@ void binding_free(struct weir_stack *stack, struct socket *socket)
     if (!binding)
         return;
     leave_port(stack, socket);
+    if (binding->echo_id)
+        table_remove(&stack->echo_ids, &binding->port);
     while ((node = list_pop(&binding->queue)))
         LIST_ENTRY(node, struct socket, queue)->listener = NULL;
     dgram_done(&binding->datagrams, &stack->alloc);
@@ -119,9 +102,7 @@ void socket_free(struct weir_stack *stack, struct socket *socket)
     if (socket->time_wait)
         socket->time_wait->socket = NULL;
     settings_release(stack, socket);
-    stack->sockets[socket->number] = NULL;
-    stack->lowest_free = min_u32(stack->lowest_free, (uint32_t)socket->number);
-    stack->socket_count--;
+    slots_remove(&stack->sockets, (uint32_t)socket->number);
     pool_put(&stack->all_sockets, socket);
 }
 

@@ -79,6 +79,8 @@ static void init_parts(struct weir_stack *stack)
     table_init(&stack->flows, alloc);
     table_init(&stack->ports, alloc);
     table_init(&stack->udp_ports, alloc);
+    table_init(&stack->echo_ids, alloc);
+    slots_init(&stack->sockets, alloc);
     list_init(&stack->dirty);
     list_init(&stack->events);
     list_init(&stack->interests);
@@ -168,11 +170,13 @@ static void free_sockets(struct weir_stack *stack)
 {
     uint32_t i;
 
-    for (i = 0; i < stack->socket_slots; i++) {
-        if (stack->sockets[i])
-            socket_free(stack, stack->sockets[i]);
+    for (i = 0; i < stack->sockets.end; i++) {
+        struct socket *socket = socket_at(stack, i);
+
+        if (socket)
+            socket_free(stack, socket);
     }
-    alloc_put(&stack->alloc, stack->sockets, stack->socket_slots * sizeof(*stack->sockets));
+    slots_done(&stack->sockets);
 }
 
 void weir_stack_destroy(struct weir_stack *stack)
@@ -193,6 +197,7 @@ void weir_stack_destroy(struct weir_stack *stack)
     table_done(&stack->flows);
     table_done(&stack->ports);
     table_done(&stack->udp_ports);
+    table_done(&stack->echo_ids);
     pool_done(&stack->conns);
     pool_done(&stack->all_sockets);
     pool_done(&stack->bindings);

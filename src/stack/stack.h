@@ -23,6 +23,7 @@
 #include <dgram/dgram.h>
 #include <net/net.h>
 #include <rip/rip.h>
+#include <store/slots.h>
 #include <store/table.h>
 #include <store/wheel.h>
 #include <tcp/halfopen.h>
@@ -93,7 +94,8 @@ struct own_settings {
 
 /* What a socket has while it is no connection: a name of its own, and somebody's queue. */
 struct binding {
-    struct table_node port; /* in stack->ports while bound or listening; UDP: in udp_ports */
+    struct table_node port; /* in stack->ports while bound or listening; UDP: in udp_ports; echo: in
+                               echo_ids */
     struct socket *socket;
     struct weir_endpoint local;
     struct weir_addr peer;  /* datagrams: as connected */
@@ -166,9 +168,8 @@ struct weir_stack {
     int blocked_count;
     int32_t turn_budget; /* frames left in this poll */
 
-    struct socket **sockets;
-    uint32_t socket_slots, socket_count, lowest_free;
-    struct table ports, udp_ports;
+    struct slots sockets; /* of struct socket, by number */
+    struct table ports, udp_ports, echo_ids;
     struct list_node events;
     struct list_node interests; /* sets */
     struct socket *raw[256];
@@ -243,6 +244,10 @@ enum weir_drop input_connection(struct weir_stack *stack, struct conn *conn,
                                 struct tcp_segment *segment);
 
 /* socket.c */
+static inline struct socket *socket_at(const struct weir_stack *stack, uint32_t number)
+{
+    return slots_at(&stack->sockets, number); /* NULL: none, or UINT32_MAX */
+}
 struct socket *socket_get(const struct weir_stack *stack, int number); /* NULL: closed or none */
 struct socket *socket_create(struct weir_stack *stack, enum weir_socket_kind kind, int *error);
 void socket_free(struct weir_stack *stack, struct socket *socket);

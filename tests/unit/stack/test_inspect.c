@@ -269,7 +269,7 @@ static void planted_defects_are_found(void **state)
     for (size_t i = 0; i < COUNT(defects); i++) {
         struct talk *t = talk_create(NULL);
         int s = talk_establish_active(t);
-        struct conn *conn = t->stack->sockets[s]->conn;
+        struct conn *conn = socket_at(t->stack, (uint32_t)s)->conn;
         uint32_t conn_count = t->stack->conn_count;
         size_t budget = t->stack->alloc.budget;
         struct tcp_conn tcp;

@@ -394,8 +394,9 @@ static void no_group_connects_to_us(void **state)
         };
         struct tcp_segment segment = {.flags = TCP_SYN, .seq = 7, .is_verified = true};
 
-        assert_int_equal(listener_input(t->stack, t->stack->sockets[listener], &key, &segment, 0),
-                         rows[i].drop);
+        assert_int_equal(
+            listener_input(t->stack, socket_at(t->stack, (uint32_t)listener), &key, &segment, 0),
+            rows[i].drop);
         talk_run(t);
         assert_int_equal(talk_drain(t), rows[i].drop == WEIR_DROP_NONE);
     }

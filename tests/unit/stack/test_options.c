@@ -243,7 +243,7 @@ static void maxseg_is_too_late_after_listen_and_connect(void **state)
 
 static const struct socket *inside(const struct talk *t, int s)
 {
-    return t->stack->sockets[s];
+    return socket_at(t->stack, (uint32_t)s);
 }
 
 /* Listener and children share one copy until somebody writes; a connection always reads what is its

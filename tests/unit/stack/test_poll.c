@@ -410,7 +410,7 @@ static void more_than_the_loopback_holds(void **state)
     for (int i = 0; i < PAIRS; i++) {
         lan_connect(&lan, 0, 0, s[i]);
         /* so that the congestion window lets all of it go at once */
-        lan.stacks[0]->sockets[s[i][0]]->conn->tcp.cc.cwnd = 200000;
+        socket_at(lan.stacks[0], (uint32_t)s[i][0])->conn->tcp.cc.cwnd = 200000;
     }
     assert_true(PAIRS * BYTES > NET_LOOPBACK_QUEUE_BYTES);
     for (int i = 0; i < PAIRS; i++)

@@ -12,7 +12,7 @@
 
 static struct conn *conn_of(struct talk *t, int s)
 {
-    return t->stack->sockets[s]->conn;
+    return socket_at(t->stack, (uint32_t)s)->conn;
 }
 
 static bool is_resting(struct talk *t, int s)

@@ -33,7 +33,8 @@ static void test_sent_mark_is_forgotten(void **state)
     talk_write_flags(t, s, 1, WEIR_MSG_OOB);
     talk_out(t, "UP. 1:2(1) ack 1 urg 1");
     talk_in(t, ". 1:1(0) ack 2");
-    t->stack->sockets[s]->conn->tcp.active->snd_up -= 0x80000001u; /* as it is after so many bytes */
+    socket_at(t->stack, (uint32_t)s)->conn->tcp.active->snd_up -=
+        0x80000001u; /* as it is after so many bytes */
     talk_write(t, s, 10);
     talk_out(t, "P. 2:12(10) ack 1 urg 0");
     talk_destroy(t);
