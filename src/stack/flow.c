@@ -12,13 +12,19 @@
  * ISNs and ephemeral ports hang on the tuple too, each under a secret of its own: RFC 6528 for ISNs;
  * RFC 6056 algorithm 3 for ports (a hash of the tuple plus a counter), so that ports to one peer climb
  * and to others tell nothing. The port range is 32768..60999; ports that a listener or a bound socket
- * holds are left out. */
+ * holds are left out.
+ *
+ * Whether a port is free for bind is a question about all flows. While there are few, somebody looks at
+ * them all; from 4,096 on the flows of each local port are counted, in an array of 256 KiB. */
 
 #include <base/addr.h>
 #include <stack/stack.h>
 #include <string.h>
 
 enum { PACKED = 36, PACKED4 = 12 };
+
+#define PORT_FLOWS_FROM 4096u
+#define PORT_FLOWS_BYTES (65536 * sizeof(uint32_t))
 
 static void pack(const struct flow_key *key, uint8_t bytes[PACKED])
 {
@@ -79,11 +85,33 @@ struct flow *flow_find(struct weir_stack *stack, const struct flow_key *key)
     return NULL;
 }
 
+/* From now on, if there is memory; else it is tried again 4,096 flows later. */
+static void count_ports(struct weir_stack *stack)
+{
+    struct table_cursor cursor = {0};
+    struct table_node *node;
+
+    stack->port_flows = alloc_get_zeroed(&stack->alloc, PORT_FLOWS_BYTES);
+    while (stack->port_flows && (node = table_next(&stack->flows, &cursor)))
+        stack->port_flows[LIST_ENTRY(node, struct flow, node)->key.lport]++;
+}
+
+enum flow_port_use flow_port_use(const struct weir_stack *stack, uint16_t port)
+{
+    if (!stack->port_flows)
+        return FLOW_PORT_UNKNOWN;
+    return stack->port_flows[port] ? FLOW_PORT_USED : FLOW_PORT_FREE;
+}
+
 bool flow_add(struct weir_stack *stack, struct flow *flow, enum flow_kind kind)
 {
     wheel_timer_init(&flow->timer, (uint16_t)kind);
     if (!table_add(&stack->flows, &flow->node, flow_hash(stack, &flow->key)))
         return false;
+    if (stack->port_flows)
+        stack->port_flows[flow->key.lport]++;
+    else if (stack->flows.count % PORT_FLOWS_FROM == 0)
+        count_ports(stack);
     stack->last_flow = flow;
     return true;
 }
@@ -103,6 +131,8 @@ void flow_remove(struct weir_stack *stack, struct flow *flow)
 {
     if (stack->last_flow == flow)
         stack->last_flow = NULL;
+    if (stack->port_flows)
+        stack->port_flows[flow->key.lport]--;
     wheel_stop(stack->wheel, &flow->timer);
     table_remove(&stack->flows, &flow->node);
 }
@@ -130,4 +160,10 @@ uint16_t flow_choose_port(struct weir_stack *stack, struct flow_key *key)
             return key->lport;
     }
     return 0;
+}
+
+void flow_done(struct weir_stack *stack)
+{
+    table_done(&stack->flows);
+    alloc_put(&stack->alloc, stack->port_flows, PORT_FLOWS_BYTES);
 }

@@ -190,14 +190,19 @@ static bool is_flow_reusable(struct flow *flow)
     }
 }
 
-/* A connection lives there, or is remembered, and does not share the port. Looks at every flow: binding
- * to a port is no part of a packet's way. */
+/* A connection lives there, or is remembered, and does not share the port. Only where flows have the port
+ * and an address or SO_REUSEADDR may tell them apart are they all looked at. */
 static bool is_port_alive(const struct weir_stack *stack, const struct socket *self,
                           const struct weir_endpoint *local)
 {
+    enum flow_port_use use = flow_port_use(stack, local->port);
     struct table_cursor cursor = {0};
     struct table_node *node;
 
+    if (use == FLOW_PORT_FREE)
+        return false;
+    if (use == FLOW_PORT_USED && !self->is_reusable && weir_addr_is_any(&local->addr))
+        return true;
     while ((node = table_next(&stack->flows, &cursor))) {
         struct flow *flow = LIST_ENTRY(node, struct flow, node);
 

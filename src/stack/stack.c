@@ -194,7 +194,7 @@ void weir_stack_destroy(struct weir_stack *stack)
         rip_destroy(stack->rip);
     if (stack->net)
         net_destroy(stack->net);
-    table_done(&stack->flows);
+    flow_done(stack);
     table_done(&stack->ports);
     table_done(&stack->udp_ports);
     table_done(&stack->echo_ids);

@@ -158,6 +158,7 @@ struct weir_stack {
 
     struct table flows;
     struct flow *last_flow; /* of the last segment; a cache of one */
+    uint32_t *port_flows;   /* flows of each local port; NULL: there were never many */
     struct list_node half_open_age;
     struct list_node time_wait_queue;
     weir_time time_wait_latest; /* deadline of the last that joined the queue in order */
@@ -189,6 +190,11 @@ void flow_remove(struct weir_stack *stack, struct flow *flow);
 /* `next`, a fresh one of this kind, takes the place and the key of `flow`, which is in no table then. */
 void flow_replace(struct weir_stack *stack, struct flow *flow, struct flow *next,
                   enum flow_kind kind);
+/* Whether a flow has this local port; UNKNOWN: few have any, or memory was short. */
+enum flow_port_use { FLOW_PORT_UNKNOWN, FLOW_PORT_FREE, FLOW_PORT_USED };
+enum flow_port_use flow_port_use(const struct weir_stack *stack, uint16_t port);
+/* Frees the table; the flows are gone. */
+void flow_done(struct weir_stack *stack);
 weir_seq flow_isn(const struct weir_stack *stack, const struct flow_key *key);
 /* RFC 6056: a local port that makes `key` unique; 0: none is left. */
 uint16_t flow_choose_port(struct weir_stack *stack, struct flow_key *key);

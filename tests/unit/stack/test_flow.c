@@ -145,6 +145,31 @@ static void one_takes_the_place_of_another(void **state)
     weir_stack_destroy(stack);
 }
 
+/* From 4,096 flows on, and not before, ports are counted; then the answer is always right. */
+static void ports_are_counted_when_there_are_many(void **state)
+{
+    enum { MANY = 6000 };
+    struct weir_stack *stack = create();
+    struct flow *flows = calloc(MANY, sizeof(*flows));
+
+    (void)state;
+    for (uint32_t i = 0; i < MANY; i++) {
+        flows[i].key = key_of(i);
+        flows[i].key.lport = (uint16_t)(i % 300);
+        assert_true(flow_add(stack, &flows[i], FLOW_CONN));
+        assert_int_equal(flow_port_use(stack, 0), i < 4095 ? FLOW_PORT_UNKNOWN : FLOW_PORT_USED);
+    }
+    assert_int_equal(flow_port_use(stack, 300), FLOW_PORT_FREE);
+    for (uint32_t i = 0; i < MANY; i++) {
+        assert_int_equal(flow_port_use(stack, (uint16_t)(i % 300)), FLOW_PORT_USED);
+        flow_remove(stack, &flows[i]);
+    }
+    for (uint16_t port = 0; port < 300; port++)
+        assert_int_equal(flow_port_use(stack, port), FLOW_PORT_FREE);
+    free(flows);
+    weir_stack_destroy(stack);
+}
+
 /* Every field of the tuple counts. */
 static void neighbours_of_a_tuple_are_others(void **state)
 {
@@ -278,6 +303,7 @@ int main(void)
         cmocka_unit_test(the_table_agrees_with_an_array),
         cmocka_unit_test(the_cache_is_never_stale),
         cmocka_unit_test(one_takes_the_place_of_another),
+        cmocka_unit_test(ports_are_counted_when_there_are_many),
         cmocka_unit_test(neighbours_of_a_tuple_are_others),
         cmocka_unit_test(ports_never_collide_and_run_out),
         cmocka_unit_test(ports_climb_from_hidden_places),
