@@ -58,7 +58,7 @@ struct server {
     struct perf_plan plan;
     struct weir_endpoint client;
     unsigned control; /* of conns */
-    uint64_t id, secret;
+    uint64_t id;
     struct perf_stream streams[STREAMS_MAX];
     unsigned joined, over;
     weir_time started, last_end, stop_at, progress;
@@ -105,11 +105,9 @@ static void part(struct server *server, struct weir_stack *stack, struct conn *c
 static void print_end(struct server *server, const struct perf_tally *tally, const char *error)
 {
     enum perf_mode mode = server->plan.mode;
-    struct perf_result result = {.ended = error                   ? "error"
-                                          : server->plan.duration ? "time"
-                                                                  : "bytes",
-                                 .error = error,
-                                 .time = tally->time};
+    const char *ended = server->plan.duration ? "time" : "bytes";
+    struct perf_result result = {
+        .ended = error ? "error" : ended, .error = error, .time = tally->time};
 
     if (mode != PERF_BULK && mode != PERF_CONNECT)
         result.rows[result.row_count++] =
@@ -220,6 +218,17 @@ static void stop(struct server *server, struct weir_stack *stack)
 
 /* ---- What a guest says ------------------------------------------------------------------------------- */
 
+/* A number that nobody guesses; 0 if there is no entropy. */
+static uint64_t fresh_id(void)
+{
+    struct weir_stack_config config;
+    uint64_t id = 0;
+
+    if (weir_host_seed(&config) == 0)
+        memcpy(&id, config.seed, sizeof(id));
+    return id;
+}
+
 static void hello(struct server *server, struct weir_stack *stack, struct conn *conn,
                   const struct perf_line *said)
 {
@@ -229,11 +238,9 @@ static void hello(struct server *server, struct weir_stack *stack, struct conn *
         part(server, stack, conn, &line);
         return;
     }
-    server->secret = server->secret * 6364136223846793005u + 1442695040888963407u;
-    server->id = server->secret ^ (uint64_t)weir_host_now();
-    server->id += server->id == 0;
+    server->id = fresh_id();
     line = (struct perf_line){.word = PERF_GO, .id = server->id};
-    if (perf_line_send(stack, conn->socket, &line) != 0) {
+    if (server->id == 0 || perf_line_send(stack, conn->socket, &line) != 0) {
         drop(server, stack, conn);
         return;
     }
@@ -475,7 +482,6 @@ static int run(struct server *server)
 int perf_server(struct weir_host *host, const struct perf_options *options)
 {
     struct server *server = calloc(1, sizeof(*server));
-    struct weir_stack_config config;
     int status;
 
     if (!server || !(server->bytes = calloc(1, PERF_BUFFER))) {
@@ -487,8 +493,6 @@ int perf_server(struct weir_host *host, const struct perf_options *options)
     server->options = options;
     server->report = (struct perf_report){.out = options->out, .is_json = options->is_json};
     server->stop_at = WEIR_NEVER;
-    if (weir_host_seed(&config) == 0)
-        memcpy(&server->secret, config.seed, sizeof(server->secret));
     status = run(server);
     free(server->bytes);
     free(server);
