@@ -5,6 +5,7 @@ what was asked for; Ctrl-C; wrong usage; somebody who talks nonsense to the serv
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 
@@ -141,6 +142,24 @@ def test_over_a_bad_link(tmp_path):
     assert row["retransmissions"] > 0
     assert row["rtt"] >= 0.002
     assert server.end()[0] == 0
+
+
+def test_system_that_refuses_to_cut(link):
+    """A device whose MTU is less than a packet: the system takes no run, but single datagrams, in
+    fragments. No run is lost over that."""
+    if shutil.which("unshare") is None or subprocess.run(
+            ["unshare", "-rn", "ip", "link", "set", "lo", "up", "mtu", "1300"],
+            capture_output=True, check=False).returncode:
+        pytest.skip("no network namespace of our own")
+    program = BIN.resolve() / "weir"
+    script = (f"ip link set lo up mtu 1300; {program} perf --server --net {link.files[1]} --once "
+              f"--profile default & {program} perf --client 10.9.0.2 --net {link.files[0]} "
+              "--profile default --bytes 3M --json --interval 0; wait")
+    done = subprocess.run(["unshare", "-rn", "sh", "-c", script], capture_output=True, text=True,
+                          timeout=60 * nodes.SLOW, check=True)
+    row = json.loads(next(line for line in done.stdout.splitlines() if line[0] == "{"))["totals"][0]
+    assert row["bytes"] == 3000000
+    assert row["retransmissions"] < 40  # a run that was lost would be more
 
 
 def test_profile_of_the_node(link):
