@@ -163,13 +163,12 @@ static void serve_readable(struct end *end, int number)
 static void take_events(struct end *end)
 {
     struct weir_event event;
-    int accepted;
 
     while (weir_stack_next_event(end->stack, &event)) {
         if (event.events & WEIR_CLOSED) {
             end->ended++;
         } else if (event.events & WEIR_ACCEPT) {
-            while ((accepted = weir_socket_accept(end->stack, event.socket, NULL)) >= 0)
+            while (weir_socket_accept(end->stack, event.socket, NULL) >= 0)
                 end->accepted++;
         } else if (event.events & WEIR_IN) {
             serve_readable(end, event.socket);

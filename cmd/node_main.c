@@ -23,17 +23,18 @@ static int usage(const char *program, const char *error)
     return 2;
 }
 
-static int run(const char *program, struct flags *flags, const struct lnx *lnx)
+static int run(const char *program, const struct flags *flags, const struct lnx *lnx)
 {
+    struct node_options node = flags->node;
     struct repl_options options = {
         .is_router = flags->node.is_router, .log_level = flags->log_level, .program = program};
     char error[NODE_ERROR_TEXT + CONTROL_ERROR_TEXT];
     struct weir_host *host;
     int status;
 
-    flags->node.recorder = &options.recorder;
-    options.capture = flags->node.capture;
-    host = node_open(lnx, &flags->node, error, sizeof error);
+    node.recorder = &options.recorder;
+    options.capture = node.capture;
+    host = node_open(lnx, &node, error, sizeof error);
     if (!host) {
         fprintf(stderr, "%s: %s: %s\n", program, flags->config, error);
         return 1;

@@ -209,7 +209,7 @@ int main(int argc, char **argv)
     int to_server[2], to_us[2], fd;
     pid_t server;
 
-    if (!is_bulk && (argc < 2 || strcmp(argv[1], "pingpong"))) {
+    if (!is_bulk && (argc < 2 || strcmp(argv[1], "pingpong") != 0)) {
         fprintf(stderr, "usage: peer_linux bulk|pingpong [COUNT]\n");
         return 2;
     }

@@ -194,10 +194,11 @@ struct tcp_conn {
     bool syn_timed_out : 1;  /* RFC 6298 5.7, RFC 6928 */
     bool is_interactive : 1; /* data goes out soon after data comes in */
     bool may_undo : 1;       /* the time-out may be taken back: undo_cwnd, undo_ssthresh */
-    bool asks_first : 1;     /* in LOSS: new data goes out, and its ACKs tell whether there was a loss */
-    uint8_t small_came : 2;  /* segments that ended a write, since the last ACK: none, one, more */
-    uint8_t business : 2;    /* enum tcp_business */
-    uint8_t cc_row;          /* of its congestion control: cc_at */
+    bool
+        asks_first : 1; /* in LOSS: new data goes out, and its ACKs tell whether there was a loss */
+    uint8_t small_came : 2; /* segments that ended a write, since the last ACK: none, one, more */
+    uint8_t business : 2;   /* enum tcp_business */
+    uint8_t cc_row;         /* of its congestion control: cc_at */
 
     weir_seq recover;      /* RFC 6582 */
     uint16_t snd_mss;      /* what the peer takes, and our bound */
