@@ -16,6 +16,9 @@
  *
  * So there is one place that decides to send (plan.c), and one that reads timers (timer.c).
  *
+ * What it needs only while something is under way is a block of its own, `active`, which a silent
+ * connection does not have (rest.c). Reading from it is always right; whoever writes wakes first.
+ *
  * A connection knows no IP, no ports, no socket and no clock. Its owner gives it memory (struct
  * tcp_context), sends its runs, reads `events`, and deletes it once its state is CLOSED and no RST
  * is due. A passive open is a half-open record (halfopen.h) until its handshake is complete.
