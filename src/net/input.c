@@ -29,6 +29,7 @@
 #include <assert.h>
 #include <base/addr.h>
 #include <base/checksum.h>
+#include <base/rare.h>
 #include <net/internal.h>
 #include <string.h>
 #include <wire/icmp4.h>
@@ -80,7 +81,7 @@ static enum weir_drop check_source(const struct net *net, const struct net_arriv
 }
 
 /* Walks the options. With IP_OPTIONS, *pointer is the offset of the faulty byte in the header. */
-static enum weir_drop walk_options(const uint8_t *bytes, uint32_t end, uint32_t *pointer)
+RARE static enum weir_drop walk_options(const uint8_t *bytes, uint32_t end, uint32_t *pointer)
 {
     uint32_t at = IP4_HEADER;
 
@@ -115,7 +116,7 @@ static enum weir_drop check_options(struct net *net, const struct net_arrival *a
     return drop;
 }
 
-static enum weir_drop check_group(const struct net *net, const struct net_arrival *arrival)
+RARE static enum weir_drop check_group(const struct net *net, const struct net_arrival *arrival)
 {
     uint32_t dst = arrival->ip.dst;
 
@@ -178,8 +179,9 @@ static enum net_verdict deliver(struct net *net, const struct net_arrival *arriv
     return NET_DELIVER;
 }
 
-static enum net_verdict deliver_fragment(struct net *net, const struct net_arrival *arrival,
-                                         struct net_packet *packet, struct net_icmp_error *error)
+RARE static enum net_verdict deliver_fragment(struct net *net, const struct net_arrival *arrival,
+                                              struct net_packet *packet,
+                                              struct net_icmp_error *error)
 {
     struct net_whole *whole = net_reassemble(net, arrival);
     enum net_verdict verdict;

@@ -16,8 +16,9 @@
  * The TCP checksum of a data segment is verified while its bytes are copied into the receive buffer
  * (tcp/recv.c); everything else is verified before it is believed. */
 
-#include <base/checksum.h>
 #include <base/bytes.h>
+#include <base/checksum.h>
+#include <base/rare.h>
 #include <stack/stack.h>
 #include <tcp/opt.h>
 #include <wire/icmp4.h>
@@ -54,8 +55,8 @@ static enum weir_drop input_stray(struct weir_stack *stack, const struct flow_ke
 }
 
 /* A SYN that may open anew [MAY-2]. Only if somebody can take it does the record give way. */
-static enum weir_drop reopen(struct weir_stack *stack, struct time_wait *record,
-                             struct tcp_segment *segment)
+RARE static enum weir_drop reopen(struct weir_stack *stack, struct time_wait *record,
+                                  struct tcp_segment *segment)
 {
     const struct flow_key key = record->flow.key;
     const struct socket *listener = listener_find(stack, &key.local, key.lport);
@@ -73,8 +74,8 @@ static enum weir_drop reopen(struct weir_stack *stack, struct time_wait *record,
     return input_stray(stack, &key, segment, iss_floor);
 }
 
-static enum weir_drop input_time_wait(struct weir_stack *stack, struct time_wait *record,
-                                      struct tcp_segment *segment)
+RARE static enum weir_drop input_time_wait(struct weir_stack *stack, struct time_wait *record,
+                                           struct tcp_segment *segment)
 {
     const weir_time deadline = record->record.deadline;
     struct tcp_reply reply;
@@ -185,7 +186,8 @@ static int meaning(const struct net_icmp_error *error, bool *is_hard)
     }
 }
 
-static enum weir_drop input_icmp_error(struct weir_stack *stack, const struct net_icmp_error *error)
+RARE static enum weir_drop input_icmp_error(struct weir_stack *stack,
+                                            const struct net_icmp_error *error)
 {
     struct flow_key key = {.local = error->src, .remote = error->dst};
     enum weir_drop drop = WEIR_DROP_ICMP_QUOTE;

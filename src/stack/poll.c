@@ -20,6 +20,7 @@
  * retransmission timer brings it back, and gives up when its time has come. */
 
 #include <base/bytes.h>
+#include <base/rare.h>
 #include <stack/stack.h>
 
 #define LOOPBACK_BATCH 64
@@ -156,7 +157,7 @@ static enum outcome send_run(struct weir_stack *stack, struct conn *conn, const 
     return outcome;
 }
 
-static void block(struct weir_stack *stack, struct conn *conn)
+RARE static void block(struct weir_stack *stack, struct conn *conn)
 {
     list_add_tail(&stack->blocked[conn->hop.iface + 1], &conn->work);
 }
@@ -230,7 +231,7 @@ static void serve_dirty(struct weir_stack *stack)
     }
 }
 
-static void expire_conn(struct weir_stack *stack, struct conn *conn)
+RARE static void expire_conn(struct weir_stack *stack, struct conn *conn)
 {
     tcp_expire(&conn->tcp, stack->now);
     arm(stack, conn, tcp_deadline(&conn->tcp)); /* it may wait for its link, and not be served */

@@ -35,12 +35,10 @@
 #include <store/ring.h>
 #include <string.h>
 
-#define CHUNK_SHIFT 14
+#define CHUNK_SHIFT RING_CHUNK_SHIFT
 #define CHUNK_MASK (RING_CHUNK - 1)
 #define CHUNKS_KEPT 64
 #define SLOTS_MIN 8u /* 64 bytes: a size of which the allocator keeps spares */
-
-_Static_assert(1u << CHUNK_SHIFT == RING_CHUNK, "a chunk is a power of two");
 
 void ring_pool_init(struct ring_pool *pool, struct alloc *alloc)
 {
@@ -196,13 +194,11 @@ static bool reserve_chunks(struct ring *ring, struct ring_pool *pool, uint32_t o
     return false;
 }
 
-bool ring_reserve(struct ring *ring, struct ring_pool *pool, uint32_t offset, uint32_t length)
+bool ring_extend(struct ring *ring, struct ring_pool *pool, uint32_t offset, uint32_t length)
 {
     uint32_t end = offset + length;
 
     assert(offset <= RING_CAPACITY_MAX && length <= RING_CAPACITY_MAX - offset);
-    if (length == 0)
-        return true;
     if (!ring->is_chunked) {
         if (end > ring->size && end <= RING_CHUNK && !grow_block(ring, pool, end))
             return false;
@@ -214,25 +210,6 @@ bool ring_reserve(struct ring *ring, struct ring_pool *pool, uint32_t offset, ui
             return false;
     }
     return reserve_chunks(ring, pool, offset, end);
-}
-
-uint8_t *ring_span(const struct ring *ring, uint32_t offset, uint32_t want, uint32_t *length)
-{
-    uint32_t position = ring->front + offset;
-    uint8_t **slots = ring->memory;
-    uint8_t *block = ring->memory, *chunk;
-
-    assert(offset <= ring->extent && want <= ring->extent - offset);
-    if (!ring->is_chunked) {
-        position &= ring->size - 1;
-        *length = min_u32(want, ring->size - position);
-        return block ? block + position : NULL;
-    }
-    chunk = slots[(position >> CHUNK_SHIFT) & (ring->size - 1)];
-    position &= CHUNK_MASK;
-    *length = min_u32(want, RING_CHUNK - position);
-    assert(chunk || want == 0);
-    return chunk ? chunk + position : NULL;
 }
 
 void ring_consume(struct ring *ring, struct ring_pool *pool, uint32_t count)

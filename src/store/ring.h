@@ -12,12 +12,15 @@
  * nothing, chunks never touched cost nothing, chunks that the front has passed go back to the pool.
  * A buffer that grows past 16 KiB moves its small block into the first chunks once. */
 
+#include <assert.h>
+#include <base/bytes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <store/alloc.h>
 
-#define RING_CHUNK 16384u
+#define RING_CHUNK_SHIFT 14
+#define RING_CHUNK (1u << RING_CHUNK_SHIFT)
 #define RING_BLOCK_MIN 512u
 #define RING_CAPACITY_MAX (1u << 30)
 
@@ -43,13 +46,43 @@ void ring_pool_done(struct ring_pool *pool);
 void ring_init(struct ring *ring);
 void ring_done(struct ring *ring, struct ring_pool *pool);
 
+/* ring_reserve beyond the block, or in chunks; length > 0. */
+bool ring_extend(struct ring *ring, struct ring_pool *pool, uint32_t offset, uint32_t length);
+
 /* Makes offsets [offset, offset + length) writable. Returns false if memory is short (nothing is
  * changed then but possibly the amount reserved). offset + length ≤ RING_CAPACITY_MAX. */
-bool ring_reserve(struct ring *ring, struct ring_pool *pool, uint32_t offset, uint32_t length);
+static inline bool ring_reserve(struct ring *ring, struct ring_pool *pool, uint32_t offset,
+                                uint32_t length)
+{
+    if (length == 0)
+        return true;
+    if (ring->is_chunked || (uint64_t)offset + length > ring->size)
+        return ring_extend(ring, pool, offset, length);
+    ring->extent = max_u32(ring->extent, offset + length);
+    return true;
+}
 
 /* The longest contiguous run that starts at `offset`, at most `want` bytes; it must lie within what
  * was reserved. *length ≥ 1 for want ≥ 1. Writable: the same memory serves reading. */
-uint8_t *ring_span(const struct ring *ring, uint32_t offset, uint32_t want, uint32_t *length);
+static inline uint8_t *ring_span(const struct ring *ring, uint32_t offset, uint32_t want,
+                                 uint32_t *length)
+{
+    uint32_t position = ring->front + offset;
+    uint8_t **slots = ring->memory;
+    uint8_t *block = ring->memory, *chunk;
+
+    assert(offset <= ring->extent && want <= ring->extent - offset);
+    if (!ring->is_chunked) {
+        position &= ring->size - 1;
+        *length = min_u32(want, ring->size - position);
+        return block ? block + position : NULL;
+    }
+    chunk = slots[(position >> RING_CHUNK_SHIFT) & (ring->size - 1)];
+    position &= (RING_CHUNK - 1);
+    *length = min_u32(want, RING_CHUNK - position);
+    assert(chunk || want == 0);
+    return chunk ? chunk + position : NULL;
+}
 
 /* Moves the front forward by `count` (may pass what was reserved); memory that is no longer between
  * front and extent is given back. When nothing is left that is all but the smallest block, which stays

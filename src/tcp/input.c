@@ -19,6 +19,7 @@
 #include <assert.h>
 #include <base/bytes.h>
 #include <base/checksum.h>
+#include <base/rare.h>
 #include <tcp/tcp.h>
 
 uint32_t tcp_segment_length(const struct tcp_segment *segment)
@@ -40,7 +41,7 @@ bool tcp_segment_verify(const struct tcp_context *context, struct tcp_segment *s
 }
 
 /* RFC 9293 3.10.7.1: a RST in answer to anything but a RST [U-7]. */
-enum weir_drop tcp_closed_input(const struct tcp_segment *segment, struct tcp_reply *reply)
+RARE enum weir_drop tcp_closed_input(const struct tcp_segment *segment, struct tcp_reply *reply)
 {
     reply->flags = 0;
     if (segment->flags & TCP_RST)
@@ -60,7 +61,7 @@ enum weir_drop tcp_closed_input(const struct tcp_segment *segment, struct tcp_re
     return WEIR_DROP_TCP_NO_CONNECTION;
 }
 
-static void reply_rst(struct tcp_reply *reply, weir_seq seq)
+RARE static void reply_rst(struct tcp_reply *reply, weir_seq seq)
 {
     *reply = (struct tcp_reply){.seq = seq, .flags = TCP_RST, .why = WEIR_WHY_REFUSE};
 }
@@ -147,8 +148,8 @@ static void syn_sent_syn(struct tcp_conn *conn, const struct tcp_segment *segmen
     conn->ack_why = WEIR_WHY_ACK;
 }
 
-static enum weir_drop input_syn_sent(struct tcp_conn *conn, struct tcp_segment *segment,
-                                     weir_time now, struct tcp_reply *reply)
+RARE static enum weir_drop input_syn_sent(struct tcp_conn *conn, struct tcp_segment *segment,
+                                          weir_time now, struct tcp_reply *reply)
 {
     enum weir_drop drop = syn_sent_ack(conn, segment, reply);
 
@@ -187,7 +188,7 @@ static bool is_acceptable(const struct tcp_conn *conn, const struct tcp_segment 
 }
 
 /* With a closed window the control information at RCV.NXT still counts [U-6, MUST-66]. */
-static bool admit_to_closed_window(struct tcp_conn *conn, struct tcp_segment *segment)
+RARE static bool admit_to_closed_window(struct tcp_conn *conn, struct tcp_segment *segment)
 {
     if (tcp_recv_window(conn) || segment->seq != conn->rcv_nxt ||
         !(segment->flags & (TCP_ACK | TCP_RST)) || (segment->flags & TCP_SYN))
@@ -221,8 +222,8 @@ static void heard(struct tcp_conn *conn, weir_time now)
 
 /* A peer whose whole window of data was lost speaks from just past our right edge until it sends that
  * again. What it says must be refused, but it is alive, and it acknowledges (appendix A.2 [U-26]). */
-static void note_sign_of_life(struct tcp_conn *conn, const struct tcp_segment *segment,
-                              weir_time now)
+RARE static void note_sign_of_life(struct tcp_conn *conn, const struct tcp_segment *segment,
+                                   weir_time now)
 {
     if (!tcp_is_synchronised(conn) || segment->seq != conn->rcv_adv || segment->length ||
         (segment->flags & (TCP_ACK | TCP_SYN | TCP_FIN)) != TCP_ACK ||
@@ -233,8 +234,8 @@ static void note_sign_of_life(struct tcp_conn *conn, const struct tcp_segment *s
         tcp_send_acked(conn, segment->ack, now);
 }
 
-static enum weir_drop refuse_unacceptable(struct tcp_conn *conn, const struct tcp_segment *segment,
-                                          weir_time now)
+RARE static enum weir_drop refuse_unacceptable(struct tcp_conn *conn,
+                                               const struct tcp_segment *segment, weir_time now)
 {
     weir_seq end = segment->seq + tcp_segment_length(segment);
     enum weir_drop drop = seq_leq(end, conn->rcv_nxt) && seq_lt(segment->seq, conn->rcv_nxt)
@@ -338,8 +339,9 @@ static void trim(const struct tcp_conn *conn, struct tcp_segment *segment)
 
 /* ---- fifth: ACK ------------------------------------------------------------------------------------------ */
 
-static enum weir_drop ack_in_syn_received(struct tcp_conn *conn, const struct tcp_segment *segment,
-                                          weir_time now, struct tcp_reply *reply)
+RARE static enum weir_drop ack_in_syn_received(struct tcp_conn *conn,
+                                               const struct tcp_segment *segment, weir_time now,
+                                               struct tcp_reply *reply)
 {
     if (!seq_gt(segment->ack, conn->snd_una) || !seq_leq(segment->ack, conn->snd_nxt)) {
         reply_rst(reply, segment->ack); /* [U-11] */
@@ -359,7 +361,7 @@ static bool is_duplicate_ack(const struct tcp_conn *conn, const struct tcp_segme
 }
 
 /* What our FIN's acknowledgement does: RFC 9293 3.10.7.4, fifth. */
-static void fin_acked(struct tcp_conn *conn, weir_time now)
+RARE static void fin_acked(struct tcp_conn *conn, weir_time now)
 {
     switch ((enum weir_tcp_state)conn->state) {
     case WEIR_STATE_FIN_WAIT_1:
@@ -427,8 +429,9 @@ static void check_urg(struct tcp_conn *conn, const struct tcp_segment *segment, 
 }
 
 /* Data for an application that is gone [SHLD-3]: the peer must learn that it is lost. */
-static enum weir_drop refuse_late_data(struct tcp_conn *conn, const struct tcp_segment *segment,
-                                       struct tcp_reply *reply)
+RARE static enum weir_drop refuse_late_data(struct tcp_conn *conn,
+                                            const struct tcp_segment *segment,
+                                            struct tcp_reply *reply)
 {
     reply_rst(reply, conn->settings->rst_takes_ack ? segment->ack : conn->snd_nxt);
     tcp_fail(conn, WEIR_ECONNRESET);

@@ -25,6 +25,7 @@
  * nothing beyond the data that is out (Savage et al. 1999). */
 
 #include <base/bytes.h>
+#include <base/rare.h>
 #include <tcp/cc.h>
 #include <tcp/tcp.h>
 
@@ -54,7 +55,7 @@ static uint32_t flight_without_limited(const struct tcp_conn *conn)
     return flight - min_u32(beyond, LIMITED_TRANSMIT * conn->cc.mss);
 }
 
-static void enter_recovery(struct tcp_conn *conn, weir_time now)
+RARE static void enter_recovery(struct tcp_conn *conn, weir_time now)
 {
     conn->phase = TCP_RECOVERY;
     conn->recover = conn->snd_nxt;
@@ -74,7 +75,7 @@ static uint32_t plausible_dup_acks(const struct tcp_conn *conn)
     return bytes / conn->cc.mss + DUP_ACK_THRESHOLD;
 }
 
-void tcp_loss_dup_ack(struct tcp_conn *conn, weir_time now)
+RARE void tcp_loss_dup_ack(struct tcp_conn *conn, weir_time now)
 {
     conn->dup_acks_received++;
     if (conn->asks_first) /* RFC 5682 2.1 step 3a: the loss is real */
@@ -91,7 +92,7 @@ void tcp_loss_dup_ack(struct tcp_conn *conn, weir_time now)
 }
 
 /* RFC 6582 3.2 step 3. */
-static void acked_in_recovery(struct tcp_conn *conn, weir_seq ack, weir_time now)
+RARE static void acked_in_recovery(struct tcp_conn *conn, weir_seq ack, weir_time now)
 {
     uint32_t acked = ack - conn->snd_una;
 

@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <base/bytes.h>
 #include <base/checksum.h>
+#include <base/rare.h>
 #include <tcp/opt.h>
 
 /* Writes the header in front of `length` bytes in all, options among them, of which `sum` is the sum but
@@ -26,8 +27,8 @@ static void write_header(struct tcp_header *header, uint32_t length, uint32_t su
 }
 
 /* Writes the options and adds them to *sum; their length becomes part of the header's. */
-static void write_options(const struct opt_out *out, struct tcp_header *header, uint8_t *bytes,
-                          uint32_t *sum)
+RARE static void write_options(const struct opt_out *out, struct tcp_header *header, uint8_t *bytes,
+                               uint32_t *sum)
 {
     uint32_t length = opt_emit(out, bytes + TCP_HEADER);
 

@@ -20,6 +20,7 @@
 
 #include <assert.h>
 #include <base/bytes.h>
+#include <base/rare.h>
 #include <tcp/tcp.h>
 
 #define CORK_MAX (200 * WEIR_MS)
@@ -43,7 +44,7 @@ static struct tcp_run nothing(const struct tcp_conn *conn, enum weir_why why)
     return run_of(conn, TCP_RUN_NONE, conn->snd_nxt, 0, why);
 }
 
-static struct tcp_run plan_opening(const struct tcp_conn *conn)
+RARE static struct tcp_run plan_opening(const struct tcp_conn *conn)
 {
     enum weir_why why = conn->state == WEIR_STATE_SYN_SENT ? WEIR_WHY_SYN : WEIR_WHY_SYN_ACK;
 
@@ -92,7 +93,8 @@ static void flag_again(const struct tcp_conn *conn, struct tcp_run *run)
 }
 
 /* What was sent from `seq` on, again, at most one segment, inside the peer's window. */
-static struct tcp_run retransmission(const struct tcp_conn *conn, weir_seq seq, enum weir_why why)
+RARE static struct tcp_run retransmission(const struct tcp_conn *conn, weir_seq seq,
+                                          enum weir_why why)
 {
     uint32_t edge = conn->snd_una + conn->snd_wnd - seq;
     uint32_t length = min_u32(tcp_marks_after(conn, seq) - seq, min_u32(conn->cc.mss, edge));
@@ -113,7 +115,7 @@ static struct tcp_run retransmission(const struct tcp_conn *conn, weir_seq seq, 
 }
 
 /* LOSS: the range that is to be sent again, as far as cwnd and the window allow. */
-static struct tcp_run plan_loss(const struct tcp_conn *conn)
+RARE static struct tcp_run plan_loss(const struct tcp_conn *conn)
 {
     uint32_t in_flight = tcp_loss_in_flight(conn);
     uint32_t left = conn->recover - conn->active->rtx_nxt;
@@ -130,7 +132,7 @@ static struct tcp_run plan_loss(const struct tcp_conn *conn)
 
 /* RFC 9293 3.8.6.1: one octet, new or already out, or the FIN. Without data in it: what is out goes
  * again, whatever the window; or an ACK whose number asks for an answer. */
-static struct tcp_run plan_probe(const struct tcp_conn *conn)
+RARE static struct tcp_run plan_probe(const struct tcp_conn *conn)
 {
     weir_seq seq = conn->snd_una;
     uint32_t length = min_u32(conn->snd_nxt - seq, min_u32(conn->cc.mss, conn->snd_end - seq));
@@ -307,7 +309,7 @@ struct tcp_run tcp_plan(const struct tcp_conn *conn, const struct tcp_env *env, 
 }
 
 /* What lies below snd_nxt was sent again: its records say so from now on (Karn). */
-static void record_again(struct tcp_conn *conn, weir_seq seq, weir_seq end, weir_time now)
+RARE static void record_again(struct tcp_conn *conn, weir_seq seq, weir_seq end, weir_time now)
 {
     struct records *records = &conn->active->records;
     uint32_t i;
@@ -338,8 +340,8 @@ static void record_new(struct tcp_conn *conn, weir_seq end, bool is_pushed, weir
 }
 
 /* Returns how many bytes of data had been sent before. */
-static uint32_t sent_again(struct tcp_conn *conn, const struct tcp_run *run, weir_seq end,
-                           weir_time now)
+RARE static uint32_t sent_again(struct tcp_conn *conn, const struct tcp_run *run, weir_seq end,
+                                weir_time now)
 {
     weir_seq again = seq_min(end, conn->snd_nxt);
     uint32_t bytes = seq_min(again, conn->snd_end) - seq_min(run->seq, conn->snd_end);
@@ -353,7 +355,7 @@ static uint32_t sent_again(struct tcp_conn *conn, const struct tcp_run *run, wei
     return bytes;
 }
 
-static void sent_probe(struct tcp_conn *conn, weir_time now)
+RARE static void sent_probe(struct tcp_conn *conn, weir_time now)
 {
     if (!conn->retries)
         conn->active->retried_since = now;
@@ -399,7 +401,7 @@ static void sent_data(struct tcp_conn *conn, const struct tcp_run *run, uint32_t
         tcp_rto_restart(conn, now);
 }
 
-static void sent_syn(struct tcp_conn *conn, weir_time now)
+RARE static void sent_syn(struct tcp_conn *conn, weir_time now)
 {
     if (conn->snd_nxt == conn->iss) {
         conn->snd_nxt = conn->iss + 1;

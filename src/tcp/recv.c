@@ -29,6 +29,7 @@
 #include <assert.h>
 #include <base/bytes.h>
 #include <base/checksum.h>
+#include <base/rare.h>
 #include <tcp/tcp.h>
 
 #define ACKS_OWED_MAX 64
@@ -65,7 +66,7 @@ static uint32_t offer_room(const struct tcp_conn *conn, bool memory_pressure)
 
 /* window_in_segments: whole segments of the peer's, none while that would be less than one or a
  * sixteenth of the buffer, and as it is as long as that is near enough. */
-static uint32_t offer_segments(const struct tcp_conn *conn)
+RARE static uint32_t offer_segments(const struct tcp_conn *conn)
 {
     uint32_t room = free_window(conn);
     uint32_t full = min_u32(conn->receive_buffer, min_u32(conn->settings->window_max, 65535));
@@ -209,7 +210,8 @@ static bool place(struct tcp_conn *conn, const struct tcp_segment *segment)
     return true;
 }
 
-static enum weir_drop take_out_of_order(struct tcp_conn *conn, const struct tcp_segment *segment)
+RARE static enum weir_drop take_out_of_order(struct tcp_conn *conn,
+                                             const struct tcp_segment *segment)
 {
     weir_seq end = segment->seq + segment->length;
     uint16_t max = (uint16_t)min_u32(conn->settings->ooo_ranges_max, UINT16_MAX);
@@ -262,7 +264,7 @@ enum weir_drop tcp_recv_text(struct tcp_conn *conn, struct tcp_segment *segment,
 }
 
 /* RFC 9293 3.10.7.4, eighth: the FIN counts once everything before it is there. */
-static void take_fin(struct tcp_conn *conn, const struct tcp_segment *segment, weir_time now)
+RARE static void take_fin(struct tcp_conn *conn, const struct tcp_segment *segment, weir_time now)
 {
     bool was_waiting = !(segment->flags & TCP_FIN); /* behind a gap, now filled */
 
