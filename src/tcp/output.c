@@ -26,14 +26,15 @@ static void write_header(struct tcp_header *header, uint32_t length, uint32_t su
     tcp_header_emit(header, bytes);
 }
 
-/* Writes the options and adds them to *sum; their length becomes part of the header's. */
-RARE static void write_options(const struct opt_out *out, struct tcp_header *header, uint8_t *bytes,
-                               uint32_t *sum)
+/* Writes the options and adds them to *sum. Returns the length of the whole header. */
+RARE static uint32_t write_options(const struct opt_out *out, struct tcp_header *header,
+                                   uint8_t *bytes, uint32_t *sum)
 {
     uint32_t length = opt_emit(out, bytes + TCP_HEADER);
 
-    header->header_length += (uint8_t)length;
+    header->header_length = (uint8_t)(TCP_HEADER + length);
     *sum = checksum_add_header(*sum, bytes + TCP_HEADER, length);
+    return TCP_HEADER + length;
 }
 
 static uint8_t flags_of(const struct tcp_conn *conn, const struct tcp_run *run, bool is_last)
@@ -119,7 +120,7 @@ uint32_t tcp_emit(const struct tcp_conn *conn, const struct tcp_run *run, uint32
     if (run->kind != TCP_RUN_RST)
         mark_urgent(conn, &header);
     if (out.mss)
-        write_options(&out, &header, bytes, &sum);
+        (void)write_options(&out, &header, bytes, &sum);
     if (payload && ports->is_partial) {
         write_unsummed(conn, &header, payload, ports->pseudo_sum, bytes);
         return header.header_length + payload;
@@ -145,8 +146,8 @@ uint32_t tcp_emit_reply(const struct tcp_reply *reply, const struct tcp_ports *p
     };
     struct opt_out out = {.flags = reply->flags, .mss = reply->mss};
     uint32_t sum = ports->pseudo_sum;
+    uint32_t length = write_options(&out, &header, bytes, &sum);
 
-    write_options(&out, &header, bytes, &sum);
-    write_header(&header, header.header_length, sum, bytes);
-    return header.header_length;
+    write_header(&header, length, sum, bytes);
+    return length;
 }
