@@ -1,0 +1,790 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The network over kernel TCP: each STCP connection has a TCP connection of its own, on the same ports,
+ * and each segment travels as its length (2 bytes, big-endian) and its bytes.
+ *
+ * One thread serves the process, with epoll: it accepts, reads, and writes what a full kernel socket has
+ * left. Segments are sent by the transports' threads, without blocking, as one write of length and
+ * bytes. A rest that the kernel does not take waits in the channel; a peer that does not read gets
+ * no more than REST_MAX bytes of it, further segments are lost.
+ *
+ * A channel is, in this order: fresh (the kernel's connect comes with the first segment); listening, or
+ * pending (accepted, its first segment not yet here); open; lingering (closed, until
+ * the peer has closed, too: a kernel socket closed with unread data in it resets the connection, and the
+ * original programs die of that). Pending and lingering channels have a deadline; the time is the
+ * same for all of a kind, so the lists are in order of deadlines.
+ *
+ * Where there are no descriptors left, listeners leave the epoll set until one is closed. Where a
+ * listener has no room, a channel with its first segment stays pending, unread, until `resume`.
+ *
+ * The checksum is made as the original makes it: over the address of this machine's own name and the
+ * peer's address as we know it. A peer need not see the same addresses. So the first segment of a
+ * connection teaches what the pseudo-header adds up to on the other side, and the later ones must
+ * agree with it.
+ *
+ * `reactor` guards lists and states, a channel's own lock what is sent; they are taken in this order.
+ * A closed channel is freed by the network's thread alone, between two rounds, because the events of
+ * a round may name it. */
+
+#include "checksum.h"
+#include "network.h"
+#include "transport.h"
+#include "unreliable.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FRAME_HEADER 2
+#define READ_SIZE 65536
+#define REST_MAX (256 * 1024)
+#define EVENTS_MAX 64
+#define ACCEPTS_MAX 64   /* of a listener, in one round */
+#define PENDING_MS 10000 /* for a whole first frame */
+#define LINGER_MS 2000
+/* <netinet/tcp.h> cannot be included beside transport.h. */
+#define OPTION_TCP_NODELAY 1
+
+enum stage { FRESH, LISTENING, PENDING, OPEN, LINGERING, DEAD };
+
+struct channel {
+    enum stage stage;
+    int fd;
+    bool_t is_reliable;
+    bool_t
+        is_lazy; /* the kernel's connect is still to be made; its transport's thread looks alone */
+    struct mysock *sock;      /* NULL: nobody's, or not anybody's any more */
+    struct channel *listener; /* of a pending one */
+    struct sockaddr_in peer;
+    uint16_t port, peer_port;       /* network byte order */
+    uint32_t address, peer_address; /* of the pseudo-header of what we send */
+    bool_t waits_for_room;          /* not read until `resume` */
+    bool_t has_residue;
+    uint16_t residue;    /* what the peer's addresses add to its sums */
+    unsigned char *held; /* read, not used yet */
+    size_t held_length;
+
+    pthread_mutex_t lock;
+    bool_t is_added;     /* to the epoll set */
+    bool_t reads;        /* waits for something to read */
+    unsigned char *rest; /* to be written */
+    size_t rest_length;
+    bool_t is_broken; /* nothing can be written any more */
+    struct unreliable unreliable;
+
+    int64_t deadline; /* of a pending or lingering one */
+    struct channel *next, *previous;
+};
+
+/* A list through `next` and `previous`. */
+struct list {
+    struct channel *head, *tail;
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t reactor = PTHREAD_MUTEX_INITIALIZER;
+static int epoll_fd = -1, wake_fd = -1;
+static uint32_t own_address;
+static struct list pending, lingering, listeners, dead;
+static bool_t is_starved; /* listeners wait for a descriptor */
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- Lists. */
+
+static void list_add(struct list *list, struct channel *channel)
+{
+    channel->next = NULL;
+    channel->previous = list->tail;
+    if (list->tail)
+        list->tail->next = channel;
+    else
+        list->head = channel;
+    list->tail = channel;
+}
+
+static void list_remove(struct list *list, struct channel *channel)
+{
+    if (channel->previous)
+        channel->previous->next = channel->next;
+    else
+        list->head = channel->next;
+    if (channel->next)
+        channel->next->previous = channel->previous;
+    else
+        list->tail = channel->previous;
+}
+
+/* ---- The epoll set. */
+
+/* Says anew what is waited for; under the channel's lock. What nothing is waited for is taken out of
+ * the set, since a connection that was hung up would be told again and again. */
+static void watch(struct channel *channel)
+{
+    struct epoll_event event;
+    bool_t is_wanted = channel->reads || channel->rest_length > 0;
+
+    memset(&event, 0, sizeof(event));
+    event.events = (channel->reads ? (unsigned)EPOLLIN : 0) |
+                   (channel->rest_length > 0 ? (unsigned)EPOLLOUT : 0);
+    event.data.ptr = channel;
+    if (is_wanted)
+        epoll_ctl(epoll_fd, channel->is_added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, channel->fd, &event);
+    else if (channel->is_added)
+        epoll_ctl(epoll_fd, EPOLL_CTL_DEL, channel->fd, NULL);
+    channel->is_added = is_wanted;
+}
+
+static void set_reads(struct channel *channel, bool_t reads)
+{
+    pthread_mutex_lock(&channel->lock);
+    channel->reads = reads;
+    watch(channel);
+    pthread_mutex_unlock(&channel->lock);
+}
+
+static void wake(void)
+{
+    uint64_t one = 1;
+
+    if (write(wake_fd, &one, sizeof(one)) < 0)
+        return; /* it is awake */
+}
+
+static void watch_listeners(bool_t are_watched)
+{
+    struct channel *channel;
+
+    is_starved = !are_watched;
+    for (channel = listeners.head; channel; channel = channel->next)
+        set_reads(channel, are_watched);
+}
+
+/* ---- Channels. */
+
+static void prepare(int fd)
+{
+    int on = 1;
+
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    setsockopt(fd, IPPROTO_TCP, OPTION_TCP_NODELAY, &on, sizeof(on));
+}
+
+static struct channel *create(int fd, bool_t is_reliable)
+{
+    struct channel *channel = (struct channel *)calloc(1, sizeof(*channel));
+
+    if (!channel) {
+        close(fd);
+        return NULL;
+    }
+    channel->fd = fd;
+    channel->is_reliable = is_reliable;
+    channel->unreliable.seed = UNRELIABLE_SEED;
+    pthread_mutex_init(&channel->lock, NULL);
+    return channel;
+}
+
+/* Closes for good; the network's thread frees it later. */
+static void bury(struct channel *channel)
+{
+    pthread_mutex_lock(&channel->lock);
+    channel->reads = FALSE;
+    channel->rest_length = 0;
+    watch(channel);
+    close(channel->fd);
+    pthread_mutex_unlock(&channel->lock);
+    channel->stage = DEAD;
+    list_add(&dead, channel);
+    wake();
+    if (is_starved)
+        watch_listeners(TRUE);
+}
+
+static void free_dead(void)
+{
+    struct channel *channel;
+
+    while ((channel = dead.head) != NULL) {
+        list_remove(&dead, channel);
+        pthread_mutex_destroy(&channel->lock);
+        free(channel->held);
+        free(channel->rest);
+        free(channel);
+    }
+}
+
+static void drop_pending(struct channel *channel)
+{
+    list_remove(&pending, channel);
+    bury(channel);
+}
+
+/* The addresses and ports of both ends, when the kernel knows them. */
+static void learn_addresses(struct channel *channel)
+{
+    struct sockaddr_in local;
+    socklen_t length = sizeof(local);
+
+    memset(&local, 0, sizeof(local));
+    getsockname(channel->fd, (struct sockaddr *)&local, &length);
+    channel->port = local.sin_port;
+    channel->peer_port = channel->peer.sin_port;
+    channel->address = own_address;
+    channel->peer_address = channel->peer.sin_addr.s_addr;
+}
+
+/* ---- Receiving. */
+
+static void complain(const struct channel *channel, const char *what)
+{
+    char text[INET_ADDRSTRLEN];
+
+    inet_ntop(AF_INET, &channel->peer.sin_addr, text, sizeof(text));
+    fprintf(stderr, "stcp: %s:%u: %s\n", text, (unsigned)ntohs(channel->peer.sin_port), what);
+}
+
+/* Whether the sum of a segment agrees with that of the first one. */
+static bool_t check_sum(struct channel *channel, const unsigned char *segment, size_t length)
+{
+    uint16_t sum = checksum_add(checksum_of(segment, length), htons((uint16_t)length));
+
+    if (sum == 0xffff)
+        sum = 0;
+    if (!channel->has_residue) {
+        channel->has_residue = TRUE;
+        channel->residue = sum;
+    }
+    return sum == channel->residue;
+}
+
+/* One segment for the socket of an open channel, or the first one of a pending channel. Answers -1 if
+ * the connection is to be ended, 0 if there is no room for it now, 1 if it was used. */
+static int take_segment(struct channel *channel, const unsigned char *segment, size_t length)
+{
+    struct mysock *sock;
+
+    if (channel->stage == OPEN) {
+        if (!check_sum(channel, segment, length)) {
+            complain(channel, "a segment with a wrong checksum is dropped");
+            return 1;
+        }
+        return mysock_deliver(channel->sock, segment, length) ? 1 : 0;
+    }
+    learn_addresses(channel);
+    if (!mysock_incoming(channel->listener->sock, channel, &channel->peer, segment, length, &sock))
+        return 0;
+    if (!sock) {
+        complain(channel, "not a first segment: the connection is closed");
+        return -1;
+    }
+    check_sum(channel, segment, length);
+    list_remove(&pending, channel);
+    channel->sock = sock;
+    channel->stage = OPEN;
+    return 1;
+}
+
+/* Uses the whole frames at `data`. Answers how many bytes that were, or -1: end the connection. */
+static long take_frames(struct channel *channel, const unsigned char *data, size_t length)
+{
+    size_t at = 0;
+
+    while (length - at >= FRAME_HEADER) {
+        size_t size = (size_t)data[at] << 8 | data[at + 1];
+        int taken;
+
+        if (size < SEGMENT_MIN || size > SEGMENT_MAX) {
+            complain(channel, "a frame of a wrong length: the connection is closed");
+            return -1;
+        }
+        if (length - at < FRAME_HEADER + size)
+            break;
+        taken = take_segment(channel, data + at + FRAME_HEADER, size);
+        if (taken < 0)
+            return -1;
+        if (taken == 0) {
+            channel->waits_for_room = TRUE;
+            break;
+        }
+        at += FRAME_HEADER + size;
+    }
+    return (long)at;
+}
+
+/* The network has lost the peer, or is to lose it. */
+static void lose(struct channel *channel)
+{
+    set_reads(channel, FALSE);
+    if (channel->stage == PENDING) {
+        drop_pending(channel);
+    } else if (channel->stage == OPEN) {
+        mysock_deliver(channel->sock, NULL, 0);
+    } else {
+        list_remove(&lingering, channel);
+        bury(channel);
+    }
+}
+
+static bool_t hold(struct channel *channel, const unsigned char *data, size_t length)
+{
+    unsigned char *held = NULL;
+
+    if (length > 0) {
+        held = (unsigned char *)malloc(length);
+        if (!held)
+            return FALSE;
+        memcpy(held, data, length);
+    }
+    free(channel->held);
+    channel->held = held;
+    channel->held_length = length;
+    return TRUE;
+}
+
+/* Goes on with what is held and `got` new bytes behind it, all at `data`. */
+static void take_bytes(struct channel *channel, const unsigned char *data, size_t length)
+{
+    long used = take_frames(channel, data, length);
+
+    if (used < 0 || !hold(channel, data + used, length - (size_t)used)) {
+        lose(channel);
+        return;
+    }
+    if (channel->waits_for_room)
+        set_reads(channel, FALSE);
+}
+
+static void read_some(struct channel *channel)
+{
+    static unsigned char data[READ_SIZE];
+    size_t held = channel->stage == LINGERING ? 0 : channel->held_length;
+    ssize_t got;
+
+    if (held > 0)
+        memcpy(data, channel->held, held);
+    got = read(channel->fd, data + held, sizeof(data) - held);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0)
+        lose(channel);
+    else if (channel->stage != LINGERING)
+        take_bytes(channel, data, held + (size_t)got);
+}
+
+/* Uses what is held, now that there may be room. */
+static void take_held(struct channel *channel)
+{
+    unsigned char *data = channel->held;
+    size_t length = channel->held_length;
+
+    if (!channel->waits_for_room)
+        return;
+    channel->waits_for_room = FALSE;
+    channel->held = NULL;
+    channel->held_length = 0;
+    take_bytes(channel, data, length);
+    free(data);
+    if (!channel->waits_for_room && (channel->stage == OPEN || channel->stage == PENDING))
+        set_reads(channel, TRUE);
+}
+
+static void accept_some(struct channel *listener)
+{
+    int i;
+
+    for (i = 0; i < ACCEPTS_MAX; i++) {
+        struct sockaddr_in peer;
+        socklen_t length = sizeof(peer);
+        int fd = accept(listener->fd, (struct sockaddr *)&peer, &length);
+        struct channel *channel;
+
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                watch_listeners(FALSE);
+            return;
+        }
+        prepare(fd);
+        channel = create(fd, listener->is_reliable);
+        if (!channel)
+            return;
+        channel->stage = PENDING;
+        channel->listener = listener;
+        channel->peer = peer;
+        channel->deadline = now_ms() + PENDING_MS;
+        list_add(&pending, channel);
+        set_reads(channel, TRUE);
+    }
+}
+
+/* ---- The thread. */
+
+static void write_rest(struct channel *channel)
+{
+    ssize_t sent = 0;
+
+    pthread_mutex_lock(&channel->lock);
+    if (channel->rest_length > 0)
+        sent = write(channel->fd, channel->rest, channel->rest_length);
+    if (sent > 0) {
+        channel->rest_length -= (size_t)sent;
+        memmove(channel->rest, channel->rest + sent, channel->rest_length);
+    } else if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+        channel->rest_length = 0;
+        channel->is_broken = TRUE;
+    }
+    watch(channel);
+    sent = (ssize_t)channel->rest_length;
+    pthread_mutex_unlock(&channel->lock);
+    if (sent == 0 && channel->stage == LINGERING)
+        shutdown(channel->fd, SHUT_WR);
+}
+
+static void serve(const struct epoll_event *event)
+{
+    struct channel *channel = (struct channel *)event->data.ptr;
+    uint64_t count;
+
+    if (!channel) {
+        if (read(wake_fd, &count, sizeof(count)) < 0)
+            return;
+    } else if (channel->stage == LISTENING) {
+        accept_some(channel);
+    } else if (channel->stage != DEAD) {
+        if (event->events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+            write_rest(channel);
+        if (event->events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+            read_some(channel);
+    }
+}
+
+/* Closes what has waited too long, and answers how many milliseconds there are until the next has. A
+ * pending channel that waits for room has its first segment, and waits as long as it takes. */
+static int expire(void)
+{
+    int64_t now = now_ms(), next = -1;
+    struct channel *channel, *after;
+
+    for (channel = pending.head; channel; channel = after) {
+        after = channel->next;
+        if (channel->waits_for_room)
+            continue;
+        if (channel->deadline > now) {
+            next = channel->deadline;
+            break;
+        }
+        complain(channel, "no first segment came: the connection is closed");
+        drop_pending(channel);
+    }
+    while ((channel = lingering.head) != NULL && channel->deadline <= now) {
+        list_remove(&lingering, channel);
+        bury(channel);
+    }
+    if (channel && (next < 0 || channel->deadline < next))
+        next = channel->deadline;
+    return next < 0 ? -1 : (int)(next - now);
+}
+
+static void *run_network(void *unused)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count, wait, i;
+
+    (void)unused;
+    for (;;) {
+        pthread_mutex_lock(&reactor);
+        free_dead();
+        wait = expire();
+        pthread_mutex_unlock(&reactor);
+        count = epoll_wait(epoll_fd, events, EVENTS_MAX, wait);
+        pthread_mutex_lock(&reactor);
+        for (i = 0; i < count; i++)
+            serve(&events[i]);
+        pthread_mutex_unlock(&reactor);
+    }
+    return NULL;
+}
+
+/* What lingers when the process ends must not be closed with unread data in it. */
+static void drain_all(void)
+{
+    static char data[READ_SIZE];
+    struct channel *channel;
+
+    pthread_mutex_lock(&reactor);
+    for (channel = lingering.head; channel; channel = channel->next)
+        while (read(channel->fd, data, sizeof(data)) > 0)
+            continue;
+    pthread_mutex_unlock(&reactor);
+}
+
+static void find_own_address(void)
+{
+    char name[256];
+    struct hostent *host = NULL;
+
+    own_address = htonl(INADDR_LOOPBACK);
+    if (gethostname(name, sizeof(name)) == 0) {
+        name[sizeof(name) - 1] = '\0';
+        host = gethostbyname(name);
+    }
+    if (host && host->h_addrtype == AF_INET && host->h_length == (int)sizeof(own_address))
+        memcpy(&own_address, host->h_addr_list[0], sizeof(own_address));
+}
+
+static void start(void)
+{
+    struct epoll_event event;
+    struct rlimit limit;
+    pthread_t thread;
+
+    signal(SIGPIPE, SIG_IGN);
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    find_own_address();
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    memset(&event, 0, sizeof(event));
+    event.events = EPOLLIN;
+    if (epoll_fd < 0 || wake_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &event) < 0 ||
+        pthread_create(&thread, NULL, run_network, NULL) != 0) {
+        perror("stcp: the network cannot be started");
+        exit(1);
+    }
+    pthread_detach(thread);
+    atexit(drain_all);
+}
+
+/* ---- The contract. */
+
+static struct channel *tcp_open(struct mysock *sock, bool_t is_reliable)
+{
+    struct channel *channel;
+    int fd;
+
+    pthread_once(&once, start);
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return NULL;
+    channel = create(fd, is_reliable);
+    if (channel)
+        channel->sock = sock;
+    return channel;
+}
+
+static int tcp_bind(struct channel *channel, const struct sockaddr_in *local)
+{
+    int on = 1;
+
+    setsockopt(channel->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    return bind(channel->fd, (const struct sockaddr *)local, sizeof(*local));
+}
+
+static int tcp_listen(struct channel *channel)
+{
+    if (listen(channel->fd, SOMAXCONN) < 0)
+        return -1;
+    fcntl(channel->fd, F_SETFL, fcntl(channel->fd, F_GETFL) | O_NONBLOCK);
+    pthread_mutex_lock(&reactor);
+    channel->stage = LISTENING;
+    list_add(&listeners, channel);
+    set_reads(channel, !is_starved);
+    pthread_mutex_unlock(&reactor);
+    return 0;
+}
+
+static int tcp_connect(struct channel *channel, const struct sockaddr_in *peer)
+{
+    channel->peer = *peer;
+    channel->is_lazy = TRUE;
+    return 0;
+}
+
+/* The kernel's connection, for the first segment. */
+static int reach(struct channel *channel)
+{
+    if (connect(channel->fd, (struct sockaddr *)&channel->peer, sizeof(channel->peer)) < 0)
+        return -1;
+    channel->is_lazy = FALSE;
+    prepare(channel->fd);
+    learn_addresses(channel);
+    pthread_mutex_lock(&reactor);
+    channel->stage = OPEN;
+    set_reads(channel, TRUE);
+    pthread_mutex_unlock(&reactor);
+    return 0;
+}
+
+/* Keeps what the kernel has not taken; whole segments that find no room are lost. */
+static void keep_rest(struct channel *channel, const unsigned char *data, size_t length,
+                      bool_t is_part)
+{
+    unsigned char *rest;
+
+    if (!is_part && channel->rest_length + length > REST_MAX)
+        return;
+    rest = (unsigned char *)realloc(channel->rest, channel->rest_length + length);
+    if (!rest) {
+        channel->is_broken |= is_part; /* the rest of a frame must not be missing */
+        return;
+    }
+    memcpy(rest + channel->rest_length, data, length);
+    channel->rest = rest;
+    channel->rest_length += length;
+    watch(channel);
+}
+
+/* Writes a frame; under the channel's lock. */
+static int write_frame(struct channel *channel, const unsigned char *segment, size_t length)
+{
+    unsigned char frame[FRAME_HEADER + SEGMENT_MAX];
+    ssize_t sent = 0;
+
+    if (channel->is_broken) {
+        errno = ECONNRESET;
+        return -1;
+    }
+    frame[0] = (unsigned char)(length >> 8);
+    frame[1] = (unsigned char)length;
+    memcpy(frame + FRAME_HEADER, segment, length);
+    length += FRAME_HEADER;
+    if (channel->rest_length == 0)
+        sent = write(channel->fd, frame, length);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+        channel->is_broken = TRUE;
+        return -1;
+    }
+    if (sent < 0)
+        sent = 0;
+    if ((size_t)sent < length)
+        keep_rest(channel, frame + sent, length - (size_t)sent, sent > 0);
+    return 0;
+}
+
+/* Puts the parts together, and fills in what is ours. */
+static size_t make_segment(const struct channel *channel, const struct bytes *parts, int count,
+                           unsigned char *segment)
+{
+    STCPHeader *header = (STCPHeader *)segment;
+    size_t length = 0;
+    int i;
+
+    for (i = 0; i < count; i++) {
+        if (parts[i].length > 0)
+            memcpy(segment + length, parts[i].data, parts[i].length);
+        length += parts[i].length;
+    }
+    header->th_sport = channel->port;
+    header->th_dport = channel->peer_port;
+    header->th_urp = 0;
+    header->th_sum = 0;
+    header->th_sum =
+        (uint16_t)~checksum_add(checksum_pseudo(channel->address, channel->peer_address, length),
+                                checksum_of(segment, length));
+    return length;
+}
+
+static ssize_t tcp_send(struct channel *channel, const struct bytes *parts, int count)
+{
+    unsigned char buffer[SEGMENT_MAX];
+    const unsigned char *segment = buffer;
+    size_t length, sent;
+    int times = 1, result = 0;
+
+    if (channel->is_lazy && reach(channel) < 0)
+        return -1;
+    sent = length = make_segment(channel, parts, count, buffer);
+    pthread_mutex_lock(&channel->lock);
+    if (!channel->is_reliable)
+        times = unreliable_pass(&channel->unreliable, &segment, &length);
+    while (times-- > 0 && result == 0)
+        result = write_frame(channel, segment, length);
+    pthread_mutex_unlock(&channel->lock);
+    return result < 0 ? -1 : (ssize_t)sent;
+}
+
+static void tcp_resume(struct channel *channel)
+{
+    struct channel *waiting, *next;
+
+    pthread_mutex_lock(&reactor);
+    if (channel->stage == OPEN)
+        take_held(channel);
+    for (waiting = pending.head; channel->stage == LISTENING && waiting; waiting = next) {
+        next = waiting->next;
+        if (waiting->listener == channel)
+            take_held(waiting);
+    }
+    pthread_mutex_unlock(&reactor);
+}
+
+static int tcp_local(struct channel *channel, struct sockaddr_in *addr)
+{
+    socklen_t length = sizeof(*addr);
+
+    memset(addr, 0, sizeof(*addr));
+    if (getsockname(channel->fd, (struct sockaddr *)addr, &length) < 0)
+        return -1;
+    if (channel->peer.sin_port != 0)
+        addr->sin_addr.s_addr = own_address;
+    return 0;
+}
+
+static void close_listener(struct channel *listener)
+{
+    struct channel *channel, *next;
+
+    for (channel = pending.head; channel; channel = next) {
+        next = channel->next;
+        if (channel->listener == listener)
+            drop_pending(channel);
+    }
+    list_remove(&listeners, listener);
+    bury(listener);
+}
+
+static void linger(struct channel *channel)
+{
+    channel->stage = LINGERING;
+    channel->sock = NULL;
+    channel->deadline = now_ms() + LINGER_MS;
+    list_add(&lingering, channel);
+    if (channel->rest_length == 0)
+        shutdown(channel->fd, SHUT_WR);
+    set_reads(channel, TRUE);
+    wake();
+}
+
+static void tcp_close(struct channel *channel)
+{
+    pthread_mutex_lock(&reactor);
+    if (channel->stage == LISTENING)
+        close_listener(channel);
+    else if (channel->stage == OPEN)
+        linger(channel);
+    else
+        bury(channel);
+    pthread_mutex_unlock(&reactor);
+}
+
+const struct network network_tcp = {tcp_open, tcp_bind,   tcp_listen, tcp_connect,
+                                    tcp_send, tcp_resume, tcp_local,  tcp_close};
+const struct network *mysock_network = &network_tcp;
