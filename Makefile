@@ -4,13 +4,14 @@
 # `make demo` prove it. Every other preset of CMakePresets.json is built in out/<preset>/.
 
 .DEFAULT_GOAL := all
-.PHONY: all test demo bench asan tsan clang debug lint fuzz mutants format install install-deps \
+.PHONY: all test demo bench stcp asan tsan clang debug lint fuzz mutants format install install-deps \
         clean check-layers metrics rfc-trace help
 
 # Where `make install` puts things; DESTDIR is honoured.
 PREFIX ?= /usr/local
 
 configure = scripts/configure
+MAKEFLAGS += --no-print-directory
 
 all: ## build the library, the programs and the tests, optimised, in build/
 	@scripts/install-deps build
@@ -23,6 +24,12 @@ test: all ## every test; the last line is `N passed, N failed`
 
 demo: all ## a file over real processes and bad links, with proof
 	@scripts/demo
+
+# What make itself calls a compiler, cc, is nobody's choice.
+stcp: ## build/stcp/{client,server}; TRANSPORT=path [CC=gcc|g++] with another transport
+	@scripts/install-deps build
+	@$(configure) build
+	@scripts/stcp $(if $(filter-out default,$(origin CC)),--cc '$(CC)') build $(if $(TRANSPORT),'$(TRANSPORT)')
 
 bench: ## the benchmarks, optimised across files, and out/release/bench.json; ONLY=NAME runs one row
 	@scripts/install-deps build
