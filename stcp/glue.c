@@ -14,6 +14,7 @@
 #include <stdarg.h>
 
 #define PARTS_MAX 16 /* of a segment, in stcp_network_send */
+#define SECOND_NS 1000000000L
 
 /* The connection of a transport that makes a call; never NULL. */
 static struct mysock *get(mysocket_t sd)
@@ -47,12 +48,13 @@ static void *run_transport(void *argument)
     error = errno;
     if (error == 0 || error == EINTR)
         error = sock->is_active ? ECONNREFUSED : ECONNABORTED;
-    if (!sock->is_unblocked)
+    if (!sock->is_unblocked) /* which no other thread changes */
         unblock(sock, error);
     pthread_mutex_lock(&sock->lock);
     sock->is_over = TRUE;
     sock->has_end = TRUE;
     queue_clear(&sock->from_app);
+    queue_clear(&sock->from_network);
     pthread_cond_broadcast(&sock->changed);
     pthread_mutex_unlock(&sock->lock);
     if (!sock->is_active && listener_forgets(sock)) {
@@ -66,18 +68,21 @@ static void *run_transport(void *argument)
 
 int transport_start(struct mysock *sock, bool_t is_active)
 {
-    int error;
+    int error = EBADF;
 
-    sock->is_active = is_active;
     table_hold(sock);
-    error = pthread_create(&sock->thread, NULL, run_transport, sock);
-    if (error) {
-        table_release(sock);
-        errno = error;
-        return -1;
+    pthread_mutex_lock(&sock->lock);
+    if (!sock->has_close) {
+        sock->is_active = is_active;
+        error = pthread_create(&sock->thread, NULL, run_transport, sock);
+        sock->has_thread = error == 0;
     }
-    sock->has_thread = TRUE;
-    return 0;
+    pthread_mutex_unlock(&sock->lock);
+    if (!error)
+        return 0;
+    table_release(sock);
+    errno = error;
+    return -1;
 }
 
 void transport_close(struct mysock *sock, bool_t is_lost)
@@ -92,6 +97,12 @@ void transport_close(struct mysock *sock, bool_t is_lost)
 
 /* ---- Events. */
 
+/* A segment, or the news, not yet told, that there will be none. */
+static bool_t has_network_data(const struct mysock *sock)
+{
+    return sock->from_network.pieces > 0 || (sock->is_lost && !sock->lost_told);
+}
+
 /* What is there of what is waited for; under the lock. */
 static unsigned int events(struct mysock *sock, unsigned int wait_flags)
 {
@@ -99,7 +110,7 @@ static unsigned int events(struct mysock *sock, unsigned int wait_flags)
 
     if ((wait_flags & APP_DATA) && sock->from_app.pieces > 0)
         found |= APP_DATA;
-    if ((wait_flags & NETWORK_DATA) && sock->from_network.pieces > 0 &&
+    if ((wait_flags & NETWORK_DATA) && has_network_data(sock) &&
         (sock->to_app.bytes < TO_APP_MAX || sock->has_close))
         found |= NETWORK_DATA;
     if (sock->has_close && !sock->close_told && sock->from_app.pieces == 0) {
@@ -109,17 +120,36 @@ static unsigned int events(struct mysock *sock, unsigned int wait_flags)
     return found;
 }
 
+/* Who adds to a time forgets now and then that a second has only 10^9 nanoseconds. */
+static struct timespec normalize(const struct timespec *time)
+{
+    struct timespec result = *time;
+
+    result.tv_sec += result.tv_nsec / SECOND_NS;
+    result.tv_nsec %= SECOND_NS;
+    if (result.tv_nsec < 0) {
+        result.tv_nsec += SECOND_NS;
+        result.tv_sec--;
+    }
+    if (result.tv_sec < 0)
+        result.tv_sec = result.tv_nsec = 0;
+    return result;
+}
+
 unsigned int stcp_wait_for_event(mysocket_t sd, unsigned int wait_flags,
                                  const struct timespec *abstime)
 {
     struct mysock *sock = get(sd);
+    struct timespec until;
     unsigned int found;
     int error = 0;
 
+    if (abstime)
+        until = normalize(abstime);
     pthread_mutex_lock(&sock->lock);
     while (!(found = events(sock, wait_flags)) && !error) {
         if (abstime)
-            error = pthread_cond_timedwait(&sock->changed, &sock->lock, abstime);
+            error = pthread_cond_timedwait(&sock->changed, &sock->lock, &until);
         else
             pthread_cond_wait(&sock->changed, &sock->lock);
     }
@@ -137,10 +167,11 @@ bool_t mysock_deliver(struct mysock *sock, const void *segment, size_t length)
     bool_t is_taken = FALSE;
 
     pthread_mutex_lock(&sock->lock);
-    /* The news that the peer is lost needs no room. */
-    if (sock->is_over)
+    if (length == 0)
+        sock->is_lost = TRUE;
+    if (length == 0 || sock->is_over || sock->is_lost)
         is_taken = TRUE;
-    else if (length == 0 || sock->from_network.pieces < FROM_NETWORK_MAX)
+    else if (sock->from_network.pieces < FROM_NETWORK_MAX)
         is_taken = queue_add(&sock->from_network, segment, length);
     sock->network_waits |= !is_taken;
     pthread_cond_broadcast(&sock->changed);
@@ -155,8 +186,9 @@ ssize_t stcp_network_recv(mysocket_t sd, void *dst, size_t max_len)
     size_t length;
 
     pthread_mutex_lock(&sock->lock);
-    while (sock->from_network.pieces == 0)
+    while (sock->from_network.pieces == 0 && !sock->is_lost)
         pthread_cond_wait(&sock->changed, &sock->lock);
+    sock->lost_told = sock->from_network.pieces == 0;
     length = queue_take_piece(&sock->from_network, dst, max_len);
     resumes = sock->network_waits && sock->from_network.pieces < FROM_NETWORK_MAX / 2;
     if (resumes)
@@ -243,7 +275,7 @@ void stcp_unblock_application(mysocket_t sd)
     int error = errno;
     struct mysock *sock = get(sd);
 
-    assert(!sock->is_unblocked && "to be called once");
+    assert(!sock->is_unblocked && "to be called once"); /* which no other thread changes */
     unblock(sock, error == EINTR ? 0 : error);
     table_release(sock);
 }

@@ -77,13 +77,19 @@ static struct mysock *add(struct mysock *listener, struct channel *channel,
 
     if (!sock)
         return NULL;
+    pthread_mutex_lock(&sock->lock);
     sock->channel = channel;
-    sock->bound = listener->bound;
     sock->is_bound = sock->has_peer = TRUE;
     sock->peer = *peer;
+    pthread_mutex_unlock(&sock->lock);
     put_on(listener, sock);
-    if (queue_add(&sock->from_network, segment, length) && transport_start(sock, FALSE) == 0)
-        return sock; /* our reference is the network's */
+    if (queue_add(&sock->from_network, segment, length) && transport_start(sock, FALSE) == 0) {
+        table_release(sock); /* its thread cannot free it as long as we have the lists' lock */
+        return sock;
+    }
+    pthread_mutex_lock(&sock->lock);
+    sock->channel = NULL; /* the network closes it */
+    pthread_mutex_unlock(&sock->lock);
     take_off(sock);
     table_release(sock);
     table_remove(sock);
@@ -142,13 +148,12 @@ bool_t listener_forgets(struct mysock *sock)
 
 /* ---- The application's side. */
 
-int listener_open(struct mysock *sock, unsigned backlog)
+void listener_open(struct mysock *sock, unsigned backlog)
 {
     pthread_mutex_lock(&lists);
     sock->backlog = backlog;
     sock->is_listening = TRUE;
     pthread_mutex_unlock(&lists);
-    return 0;
 }
 
 static struct mysock *oldest_complete(const struct mysock *listener)
@@ -180,7 +185,7 @@ void listener_close(struct mysock *listener)
     struct mysock *sock;
 
     pthread_mutex_lock(&lists);
-    listener->is_listening = FALSE;
+    listener->is_listening = FALSE; /* nothing is added from now on */
     pthread_cond_broadcast(&listener->changed);
     while ((sock = listener->connections) != NULL) {
         take_off(sock);

@@ -6,23 +6,29 @@
 #include "mysock_impl.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PIECE_MAX 65536 /* of a large mywrite: what is queued at once */
 
-/* The socket that the application means; NULL with EBADF. */
+/* The socket that the application means; NULL with EBADF. One that mysocket is still making, or that
+ * myclose is ending, is none of the application's. */
 static struct mysock *get(mysocket_t sd)
 {
     struct mysock *sock = table_get(sd);
+    bool_t is_open;
 
-    if (sock && sock->has_close) {
+    if (sock) {
+        pthread_mutex_lock(&sock->lock);
+        is_open = sock->channel && !sock->has_close;
+        pthread_mutex_unlock(&sock->lock);
+        if (is_open)
+            return sock;
         table_release(sock);
-        sock = NULL;
     }
-    if (!sock)
-        errno = EBADF;
-    return sock;
+    errno = EBADF;
+    return NULL;
 }
 
 static int fail(struct mysock *sock, int error)
@@ -66,34 +72,42 @@ mysocket_t mysocket_open(bool_t is_reliable)
 #endif
 {
     struct mysock *sock = table_add(is_reliable);
-    mysocket_t sd;
+    struct channel *channel;
 
     if (!sock)
         return -1;
-    sd = sock->sd;
-    sock->channel = mysock_network->open(sock, is_reliable);
-    if (!sock->channel) {
+    channel = mysock_network->open(sock, is_reliable);
+    if (!channel) {
+        int error = errno;
+
         table_remove(sock);
+        errno = error;
         return finish(sock, -1);
     }
-    table_release(sock);
-    return sd;
+    pthread_mutex_lock(&sock->lock);
+    sock->channel = channel;
+    pthread_mutex_unlock(&sock->lock);
+    return finish(sock, sock->sd);
 }
 
 void mysock_free(struct mysock *sock)
 {
-    if (sock->channel)
-        mysock_network->close(sock->channel);
     table_remove(sock);
     table_release(sock);
 }
 
 void mysock_end(struct mysock *sock)
 {
-    if (sock->is_listening)
-        listener_close(sock);
+    bool_t has_thread, is_listener;
+
     transport_close(sock, FALSE);
-    if (sock->has_thread)
+    pthread_mutex_lock(&sock->lock);
+    has_thread = sock->has_thread;
+    is_listener = sock->is_listener;
+    pthread_mutex_unlock(&sock->lock);
+    if (is_listener)
+        listener_close(sock);
+    if (has_thread)
         pthread_join(sock->thread, NULL);
     mysock_free(sock);
 }
@@ -117,6 +131,15 @@ int myclose(mysocket_t sd)
 
 /* ---- Addresses and connections. */
 
+/* A call of the network's has failed, after `flag` was set. */
+static int take_back(struct mysock *sock, bool_t *flag)
+{
+    pthread_mutex_lock(&sock->lock);
+    *flag = FALSE;
+    pthread_mutex_unlock(&sock->lock);
+    return finish(sock, -1);
+}
+
 int mybind(mysocket_t sd, struct sockaddr *addr, int addrlen)
 {
     int error = check_addr(addr, addrlen);
@@ -126,28 +149,38 @@ int mybind(mysocket_t sd, struct sockaddr *addr, int addrlen)
         return -1;
     if (error)
         return fail(sock, error);
-    if (sock->is_bound || sock->has_peer)
-        return fail(sock, EINVAL);
-    memcpy(&sock->bound, addr, sizeof(sock->bound));
-    if (mysock_network->bind(sock->channel, &sock->bound) < 0)
-        return finish(sock, -1);
+    pthread_mutex_lock(&sock->lock);
+    error = sock->is_bound || sock->has_peer ? EINVAL : 0;
     sock->is_bound = TRUE;
+    pthread_mutex_unlock(&sock->lock);
+    if (error)
+        return fail(sock, error);
+    if (mysock_network->bind(sock->channel, (struct sockaddr_in *)addr) < 0)
+        return take_back(sock, &sock->is_bound);
     return finish(sock, 0);
 }
 
 int mylisten(mysocket_t sd, int backlog)
 {
     struct mysock *sock = get(sd);
+    bool_t is_good, is_listener;
 
     if (!sock)
         return -1;
-    if (!sock->is_bound || sock->has_peer)
+    pthread_mutex_lock(&sock->lock);
+    is_good = sock->is_bound && !sock->has_peer;
+    is_listener = sock->is_listener;
+    sock->is_listener = is_good;
+    pthread_mutex_unlock(&sock->lock);
+    if (!is_good)
         return fail(sock, EINVAL);
-    if (sock->is_listening)
+    if (is_listener)
         return finish(sock, 0);
-    if (mysock_network->listen(sock->channel) < 0)
-        return finish(sock, -1);
-    return finish(sock, listener_open(sock, backlog > 0 ? (unsigned)backlog : 0));
+    listener_open(sock, backlog > 0 ? (unsigned)backlog : 0);
+    if (mysock_network->listen(sock->channel) == 0)
+        return finish(sock, 0);
+    listener_close(sock);
+    return take_back(sock, &sock->is_listener);
 }
 
 /* Waits for the outcome of the handshake: 0 or an errno. */
@@ -169,15 +202,23 @@ int myconnect(mysocket_t sd, struct sockaddr *name, int namelen)
     struct mysock *sock = get(sd);
 
     if (!sock)
+        errno = EINVAL;
+    if (!sock)
         return -1;
+    pthread_mutex_lock(&sock->lock);
     if (sock->has_peer)
-        return fail(sock, EISCONN);
-    if (error || sock->is_listening)
-        return fail(sock, error ? error : EINVAL);
-    memcpy(&sock->peer, name, sizeof(sock->peer));
-    if (mysock_network->connect(sock->channel, &sock->peer) < 0)
-        return finish(sock, -1);
-    sock->has_peer = TRUE;
+        error = EISCONN;
+    else if (sock->is_listener)
+        error = EINVAL;
+    if (!error) {
+        memcpy(&sock->peer, name, sizeof(sock->peer));
+        sock->has_peer = TRUE;
+    }
+    pthread_mutex_unlock(&sock->lock);
+    if (error)
+        return fail(sock, error);
+    if (mysock_network->connect(sock->channel, (struct sockaddr_in *)name) < 0)
+        return take_back(sock, &sock->has_peer);
     if (transport_start(sock, TRUE) < 0)
         return finish(sock, -1);
     error = wait_unblocked(sock);
@@ -188,10 +229,14 @@ int myaccept(mysocket_t sd, struct sockaddr *addr, int *addrlen)
 {
     struct mysock *listener = get(sd), *sock;
     mysocket_t accepted;
+    bool_t is_listener;
 
     if (!listener)
         return -1;
-    if (!listener->is_listening)
+    pthread_mutex_lock(&listener->lock);
+    is_listener = listener->is_listener;
+    pthread_mutex_unlock(&listener->lock);
+    if (!is_listener)
         return fail(listener, EINVAL);
     sock = listener_accept(listener);
     if (!sock)
@@ -219,12 +264,18 @@ int mygetsockname(mysocket_t sd, struct sockaddr *addr, socklen_t *addrlen)
 int mygetpeername(mysocket_t sd, struct sockaddr *addr, socklen_t *addrlen)
 {
     struct mysock *sock = get(sd);
+    struct sockaddr_in peer;
+    bool_t has_peer;
 
     if (!sock)
         return -1;
-    if (!sock->has_peer)
+    pthread_mutex_lock(&sock->lock);
+    has_peer = sock->has_peer;
+    peer = sock->peer;
+    pthread_mutex_unlock(&sock->lock);
+    if (!has_peer)
         return fail(sock, ENOTCONN);
-    give_addr(&sock->peer, addr, addrlen);
+    give_addr(&peer, addr, addrlen);
     return finish(sock, 0);
 }
 
@@ -249,6 +300,21 @@ uint32_t mylocalip(uint32_t peer_addr)
 
 /* ---- Bytes. */
 
+/* Whether bytes can go through a socket, now or once: 0 or an errno; under the lock. */
+static int check_stream(const struct mysock *sock)
+{
+    if (sock->is_listener)
+        return EINVAL;
+    if (!sock->has_peer)
+        return ENOTCONN;
+    return sock->has_close ? EBADF : 0;
+}
+
+static bool_t can_read(const struct mysock *sock)
+{
+    return sock->to_app.pieces > 0 || sock->has_end || sock->read_error || sock->has_close;
+}
+
 int myread(mysocket_t sd, void *buffer, size_t length)
 {
     struct mysock *sock = get(sd);
@@ -257,30 +323,40 @@ int myread(mysocket_t sd, void *buffer, size_t length)
 
     if (!sock)
         return -1;
-    if (sock->is_listening || !sock->has_peer)
-        return fail(sock, sock->is_listening ? EINVAL : ENOTCONN);
     pthread_mutex_lock(&sock->lock);
-    while (length > 0 && sock->to_app.pieces == 0 && !sock->has_end && !sock->read_error)
+    error = check_stream(sock);
+    while (!error && length > 0 && !can_read(sock))
         pthread_cond_wait(&sock->changed, &sock->lock);
-    while (got < length && sock->to_app.pieces > 0)
+    while (!error && got < length && sock->to_app.pieces > 0)
         got += queue_take(&sock->to_app, (char *)buffer + got, length - got);
-    error = got == 0 ? sock->read_error : 0;
-    pthread_cond_broadcast(&sock->changed);
+    if (!error && got == 0 && length > 0)
+        error = sock->has_close ? EBADF : sock->read_error;
+    if (got > 0)
+        pthread_cond_broadcast(&sock->changed);
     pthread_mutex_unlock(&sock->lock);
     return error ? fail(sock, error) : finish(sock, (int)got);
+}
+
+static bool_t can_write(const struct mysock *sock)
+{
+    return (sock->from_app.bytes < FROM_APP_MAX && sock->from_app.pieces < FROM_APP_PIECES) ||
+           sock->is_over || sock->has_close;
 }
 
 /* Queues a piece when there is room; 0 or an errno. */
 static int write_piece(struct mysock *sock, const void *data, size_t length)
 {
-    int error = 0;
+    int error;
 
     pthread_mutex_lock(&sock->lock);
-    while (sock->from_app.bytes >= FROM_APP_MAX && !sock->is_over && !sock->has_close)
+    error = check_stream(sock);
+    while (!error && !can_write(sock))
         pthread_cond_wait(&sock->changed, &sock->lock);
-    if (sock->is_over || sock->has_close)
+    if (!error && sock->has_close)
+        error = EBADF;
+    else if (!error && sock->is_over)
         error = EPIPE;
-    else if (!queue_add(&sock->from_app, data, length))
+    else if (!error && !queue_add(&sock->from_app, data, length))
         error = ENOMEM;
     pthread_cond_broadcast(&sock->changed);
     pthread_mutex_unlock(&sock->lock);
@@ -295,8 +371,7 @@ int mywrite(mysocket_t sd, const void *buffer, size_t length)
 
     if (!sock)
         return -1;
-    if (sock->is_listening || !sock->has_peer)
-        return fail(sock, sock->is_listening ? EINVAL : ENOTCONN);
+    length = length < INT_MAX ? length : INT_MAX;
     do {
         piece = length - done < PIECE_MAX ? length - done : PIECE_MAX;
         error = write_piece(sock, (const char *)buffer + done, piece);

@@ -39,12 +39,12 @@ extern mysocket_t mysocket_open(bool_t is_reliable);
 /* EADDRNOTAVAIL: no IPv4 address, or not ours. EADDRINUSE. EINVAL: bound or connected already. */
 extern int mybind(mysocket_t sd, struct sockaddr *addr, int addrlen);
 
-/* Connections that are being made and those not yet accepted: together at most backlog + 1. The socket
- * must be bound (else EINVAL). */
+/* At most backlog + 1 connections wait to be accepted, and 128 to be made. The socket must be bound
+ * (else EINVAL). */
 extern int mylisten(mysocket_t sd, int backlog);
 
 /* Blocks until the connection stands (0) or cannot be had (-1, errno as the transport says).
- * EINVAL: no such socket. EISCONN: it has a peer. */
+ * EINVAL: no such socket, or it listens. EISCONN: it has a peer, perhaps one that it could not reach. */
 extern int myconnect(mysocket_t sd, struct sockaddr *name, int namelen);
 
 /* Blocks until a connection has come, and answers its socket. `addr` (or NULL) becomes the peer's
@@ -56,11 +56,11 @@ extern int myaccept(mysocket_t sd, struct sockaddr *addr, int *addrlen);
 extern int myclose(mysocket_t sd);
 
 /* Blocks until there is something to read; answers all there is, up to `length` bytes; 0 at the end,
- * again and again. EBADF; EINVAL: it listens. */
+ * again and again. EBADF, also when it is closed meanwhile; EINVAL: it listens; ENOTCONN. */
 extern int myread(mysocket_t sd, void *buffer, size_t length);
 
-/* Queues all bytes for sending, and blocks while more than 1 MiB is queued. Answers `length`. EBADF;
- * EINVAL: it listens; EPIPE: the connection is over. */
+/* Queues all bytes for sending, and blocks while 1 MiB or more is queued. Answers `length`, or less if
+ * the connection ends meanwhile. EBADF; EINVAL: it listens; ENOTCONN; EPIPE: the connection is over. */
 extern int mywrite(mysocket_t sd, const void *buffer, size_t length);
 
 extern int mygetsockname(mysocket_t sd, struct sockaddr *addr, socklen_t *addrlen);

@@ -6,11 +6,13 @@
  *   queue.c   queues of bytes       glue.c     stcp_api.h, and the thread that runs the transport
  *   listen.c  listeners and the connections that wait in them
  *
- * A socket is shared by the application's threads, its transport's thread and the network's. Each
- * holds a reference while it works with it, and its lock while it looks at or changes what stands
- * below. The lists of all listeners have one lock, in listen.c. Locks are taken in this order: the lists',
- * a socket's, the table's. Nobody holds one while calling the network. A descriptor stays taken until the transport has ended, because the
- * transport knows its connection by no other name. */
+ * A socket is shared by the application's threads, its transport's thread and the network's. Threads
+ * of the first two kinds hold a reference while they work with it; the network has none, but nothing of
+ * its calls is under way when its channel has been closed. Everybody holds the socket's lock while he
+ * looks at or changes what stands below. The lists of all listeners have one lock, in listen.c. Locks
+ * are taken in this order: the network's own, the lists', a socket's, the table's; so nobody holds one
+ * of the last three while calling the network. A descriptor stays taken until the transport has ended,
+ * because the transport knows its connection by no other name. */
 
 #ifndef MYSOCK_IMPL_H
 #define MYSOCK_IMPL_H
@@ -21,6 +23,7 @@
 
 #define FROM_NETWORK_MAX 1000         /* segments */
 #define FROM_APP_MAX (1024 * 1024)    /* bytes; then mywrite blocks */
+#define FROM_APP_PIECES (1024 * 1024) /* writes, which may be empty; the same */
 #define TO_APP_MAX (16 * 1024 * 1024) /* bytes; then segments wait until the application reads */
 
 /* Pieces of bytes, in order; a piece keeps its limits until it is used up. */
@@ -51,9 +54,9 @@ struct mysock {
     pthread_cond_t changed;
     struct channel *channel;
     bool_t is_reliable;
+    bool_t is_listener; /* mylisten was called */
     bool_t is_bound;
     bool_t has_peer;
-    struct sockaddr_in bound; /* as mybind was told, and then with the port */
     struct sockaddr_in peer;
 
     /* The transport. */
@@ -67,13 +70,15 @@ struct mysock {
 
     struct queue from_network, from_app, to_app;
     bool_t network_waits; /* it was told that there is no room */
+    bool_t is_lost;       /* the network has lost the peer */
+    bool_t lost_told;     /* and the transport knows */
     bool_t has_end;       /* to_app has its last byte */
     int read_error;       /* an errno: bytes were lost between transport and application */
     bool_t has_close;     /* myclose was called: no call of the application's finds it any more */
     bool_t close_told;    /* and the transport knows */
 
     /* A listener's; under the lists' lock. */
-    bool_t is_listening;
+    bool_t is_listening; /* connections may still come */
     unsigned backlog;
     unsigned complete, half_open; /* how many */
     struct mysock *connections;   /* in the order in which they came */
@@ -97,13 +102,13 @@ extern void table_release(struct mysock *sock);
 /* Takes a socket out of the table, and gives the table's reference back. */
 extern void table_remove(struct mysock *sock);
 
-/* Begins the transport's thread; -1 with errno. */
+/* Begins the transport's thread; -1 with errno (EBADF: the socket is closed). */
 extern int transport_start(struct mysock *sock, bool_t is_active);
 /* Tells the transport that the application has closed (is_lost: also that the network is gone). */
 extern void transport_close(struct mysock *sock, bool_t is_lost);
 
 /* From now on connections are made of first segments. */
-extern int listener_open(struct mysock *sock, unsigned backlog);
+extern void listener_open(struct mysock *sock, unsigned backlog);
 /* Takes the oldest complete connection, with a reference to it; waits for one. NULL: the listener is
  * closed. */
 extern struct mysock *listener_accept(struct mysock *listener);

@@ -14,13 +14,17 @@
  * original programs die of that). Pending and lingering channels have a deadline; the time is the
  * same for all of a kind, so the lists are in order of deadlines.
  *
- * Where there are no descriptors left, listeners leave the epoll set until one is closed. Where a
- * listener has no room, a channel with its first segment stays pending, unread, until `resume`.
+ * Where there are no descriptors left, listeners leave the epoll set until one is closed, or for
+ * STARVED_MS, and pending channels that are older than this are closed. Where a listener has
+ * no room, a channel with its first segment stays pending, unread, until `resume`.
  *
  * The checksum is made as the original makes it: over the address of this machine's own name and the
- * peer's address as we know it. A peer need not see the same addresses. So the first segment of a
- * connection teaches what the pseudo-header adds up to on the other side, and the later ones must
- * agree with it.
+ * peer's address as we know it. A peer need not see the same addresses. So if the first segment of a
+ * connection does not fit them, it teaches what the pseudo-header adds up to on the other side; a later
+ * one that fits neither is dropped.
+ *
+ * What is wrong with a peer is said on stderr, once for a connection and not more often than
+ * COMPLAINTS_MAX times at once and then once a second, lest a pipe that nobody reads stops us.
  *
  * `reactor` guards lists and states, a channel's own lock what is sent; they are taken in this order.
  * A closed channel is freed by the network's thread alone, between two rounds, because the events of
@@ -52,6 +56,8 @@
 #define ACCEPTS_MAX 64   /* of a listener, in one round */
 #define PENDING_MS 10000 /* for a whole first frame */
 #define LINGER_MS 2000
+#define STARVED_MS 1000
+#define COMPLAINTS_MAX 100
 /* <netinet/tcp.h> cannot be included beside transport.h. */
 #define OPTION_TCP_NODELAY 1
 
@@ -68,7 +74,9 @@ struct channel {
     struct sockaddr_in peer;
     uint16_t port, peer_port;       /* network byte order */
     uint32_t address, peer_address; /* of the pseudo-header of what we send */
+    uint32_t local_address;         /* as the kernel says */
     bool_t waits_for_room;          /* not read until `resume` */
+    bool_t has_complained;
     bool_t has_residue;
     uint16_t residue;    /* what the peer's addresses add to its sums */
     unsigned char *held; /* read, not used yet */
@@ -96,7 +104,10 @@ static pthread_mutex_t reactor = PTHREAD_MUTEX_INITIALIZER;
 static int epoll_fd = -1, wake_fd = -1;
 static uint32_t own_address;
 static struct list pending, lingering, listeners, dead;
-static bool_t is_starved; /* listeners wait for a descriptor */
+static bool_t is_starved; /* listeners wait for a descriptor, until: */
+static int64_t starved_until;
+static int64_t complained_at; /* as many complaints before now as milliseconds / 1000 */
+static int start_error;
 
 static int64_t now_ms(void)
 {
@@ -172,6 +183,7 @@ static void watch_listeners(bool_t are_watched)
     struct channel *channel;
 
     is_starved = !are_watched;
+    starved_until = now_ms() + STARVED_MS;
     for (channel = listeners.head; channel; channel = channel->next)
         set_reads(channel, are_watched);
 }
@@ -247,30 +259,44 @@ static void learn_addresses(struct channel *channel)
     channel->port = local.sin_port;
     channel->peer_port = channel->peer.sin_port;
     channel->address = own_address;
+    channel->local_address = local.sin_addr.s_addr;
     channel->peer_address = channel->peer.sin_addr.s_addr;
 }
 
 /* ---- Receiving. */
 
-static void complain(const struct channel *channel, const char *what)
+static void complain(struct channel *channel, const char *what)
 {
     char text[INET_ADDRSTRLEN];
+    int64_t now = now_ms();
 
+    if (channel->has_complained || complained_at > now)
+        return;
+    channel->has_complained = TRUE;
+    if (complained_at < now - COMPLAINTS_MAX * 1000)
+        complained_at = now - COMPLAINTS_MAX * 1000;
+    complained_at += 1000;
     inet_ntop(AF_INET, &channel->peer.sin_addr, text, sizeof(text));
     fprintf(stderr, "stcp: %s:%u: %s\n", text, (unsigned)ntohs(channel->peer.sin_port), what);
 }
 
-/* Whether the sum of a segment agrees with that of the first one. */
+/* Whether a segment that adds up to `sum` fits these addresses of the pseudo-header. */
+static bool_t fits(uint16_t sum, uint32_t address, uint32_t peer_address)
+{
+    return checksum_add(sum, checksum_pseudo(address, peer_address, 0)) == 0xffff;
+}
+
+/* Whether the sum of a segment fits the addresses that we know, or agrees with that of the first. */
 static bool_t check_sum(struct channel *channel, const unsigned char *segment, size_t length)
 {
     uint16_t sum = checksum_add(checksum_of(segment, length), htons((uint16_t)length));
 
-    if (sum == 0xffff)
-        sum = 0;
-    if (!channel->has_residue) {
-        channel->has_residue = TRUE;
+    if (fits(sum, channel->address, channel->peer_address) ||
+        fits(sum, channel->local_address, channel->peer_address))
+        return TRUE;
+    if (!channel->has_residue)
         channel->residue = sum;
-    }
+    channel->has_residue = TRUE;
     return sum == channel->residue;
 }
 
@@ -291,7 +317,7 @@ static int take_segment(struct channel *channel, const unsigned char *segment, s
     if (!mysock_incoming(channel->listener->sock, channel, &channel->peer, segment, length, &sock))
         return 0;
     if (!sock) {
-        complain(channel, "not a first segment: the connection is closed");
+        complain(channel, "not a first segment, or not wanted: the connection is closed");
         return -1;
     }
     check_sum(channel, segment, length);
@@ -336,7 +362,7 @@ static void lose(struct channel *channel)
         drop_pending(channel);
     } else if (channel->stage == OPEN) {
         mysock_deliver(channel->sock, NULL, 0);
-    } else {
+    } else if (channel->stage == LINGERING) {
         list_remove(&lingering, channel);
         bury(channel);
     }
@@ -364,6 +390,7 @@ static void take_bytes(struct channel *channel, const unsigned char *data, size_
     long used = take_frames(channel, data, length);
 
     if (used < 0 || !hold(channel, data + used, length - (size_t)used)) {
+        shutdown(channel->fd, SHUT_WR); /* the peer is to notice */
         lose(channel);
         return;
     }
@@ -377,6 +404,8 @@ static void read_some(struct channel *channel)
     size_t held = channel->stage == LINGERING ? 0 : channel->held_length;
     ssize_t got;
 
+    if (channel->waits_for_room)
+        return; /* it was told before that was known */
     if (held > 0)
         memcpy(data, channel->held, held);
     got = read(channel->fd, data + held, sizeof(data) - held);
@@ -474,24 +503,34 @@ static void serve(const struct epoll_event *event)
     }
 }
 
-/* Closes what has waited too long, and answers how many milliseconds there are until the next has. A
- * pending channel that waits for room has its first segment, and waits as long as it takes. */
-static int expire(void)
+/* A pending channel that waits for room has its first segment, and waits as long as it takes. */
+static int64_t expire_pending(int64_t now)
 {
-    int64_t now = now_ms(), next = -1;
+    int64_t haste = is_starved ? PENDING_MS - STARVED_MS : 0;
     struct channel *channel, *after;
 
     for (channel = pending.head; channel; channel = after) {
         after = channel->next;
         if (channel->waits_for_room)
             continue;
-        if (channel->deadline > now) {
-            next = channel->deadline;
-            break;
-        }
+        if (channel->deadline - haste > now)
+            return channel->deadline - haste;
         complain(channel, "no first segment came: the connection is closed");
         drop_pending(channel);
     }
+    return -1;
+}
+
+/* Closes what has waited too long, and answers how many milliseconds there are until the next has. */
+static int expire(void)
+{
+    int64_t now = now_ms(), next = expire_pending(now);
+    struct channel *channel;
+
+    if (is_starved && starved_until <= now)
+        watch_listeners(TRUE);
+    if (is_starved && (next < 0 || starved_until < next))
+        next = starved_until;
     while ((channel = lingering.head) != NULL && channel->deadline <= now) {
         list_remove(&lingering, channel);
         bury(channel);
@@ -553,6 +592,7 @@ static void start(void)
     struct epoll_event event;
     struct rlimit limit;
     pthread_t thread;
+    int error = 0;
 
     signal(SIGPIPE, SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -564,13 +604,15 @@ static void start(void)
     wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     memset(&event, 0, sizeof(event));
     event.events = EPOLLIN;
-    if (epoll_fd < 0 || wake_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &event) < 0 ||
-        pthread_create(&thread, NULL, run_network, NULL) != 0) {
-        perror("stcp: the network cannot be started");
-        exit(1);
+    if (epoll_fd < 0 || wake_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &event) < 0)
+        error = errno;
+    else
+        error = pthread_create(&thread, NULL, run_network, NULL);
+    if (!error) {
+        pthread_detach(thread);
+        atexit(drain_all);
     }
-    pthread_detach(thread);
-    atexit(drain_all);
+    start_error = error;
 }
 
 /* ---- The contract. */
@@ -581,6 +623,10 @@ static struct channel *tcp_open(struct mysock *sock, bool_t is_reliable)
     int fd;
 
     pthread_once(&once, start);
+    if (start_error) {
+        errno = start_error;
+        return NULL;
+    }
     fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return NULL;
@@ -613,8 +659,10 @@ static int tcp_listen(struct channel *channel)
 
 static int tcp_connect(struct channel *channel, const struct sockaddr_in *peer)
 {
+    pthread_mutex_lock(&reactor);
     channel->peer = *peer;
     channel->is_lazy = TRUE;
+    pthread_mutex_unlock(&reactor);
     return 0;
 }
 
@@ -709,8 +757,13 @@ static ssize_t tcp_send(struct channel *channel, const struct bytes *parts, int 
     size_t length, sent;
     int times = 1, result = 0;
 
-    if (channel->is_lazy && reach(channel) < 0)
+    if (channel->is_lazy && reach(channel) < 0) {
+        int error = errno;
+
+        mysock_deliver(channel->sock, NULL, 0); /* for transports that do not look at the result */
+        errno = error;
         return -1;
+    }
     sent = length = make_segment(channel, parts, count, buffer);
     pthread_mutex_lock(&channel->lock);
     if (!channel->is_reliable)
@@ -739,13 +792,15 @@ static void tcp_resume(struct channel *channel)
 static int tcp_local(struct channel *channel, struct sockaddr_in *addr)
 {
     socklen_t length = sizeof(*addr);
+    int result;
 
     memset(addr, 0, sizeof(*addr));
-    if (getsockname(channel->fd, (struct sockaddr *)addr, &length) < 0)
-        return -1;
+    result = getsockname(channel->fd, (struct sockaddr *)addr, &length);
+    pthread_mutex_lock(&reactor);
     if (channel->peer.sin_port != 0)
         addr->sin_addr.s_addr = own_address;
-    return 0;
+    pthread_mutex_unlock(&reactor);
+    return result;
 }
 
 static void close_listener(struct channel *listener)
@@ -765,6 +820,7 @@ static void linger(struct channel *channel)
 {
     channel->stage = LINGERING;
     channel->sock = NULL;
+    channel->waits_for_room = FALSE;
     channel->deadline = now_ms() + LINGER_MS;
     list_add(&lingering, channel);
     if (channel->rest_length == 0)

@@ -2,7 +2,8 @@
 
 /* Descriptors: numbers for sockets, the lowest free one first, and counted references, so that one
  * thread may close a socket while others are in calls about it. The table begins with
- * MAX_NUM_CONNECTIONS places and doubles. It has one of the references; removing takes it. */
+ * MAX_NUM_CONNECTIONS places and doubles. It has one of the references; removing takes it. Whoever gives the last one back closes the channel: so
+ * nobody in a call ever meets a closed one. */
 
 #include "mysock_impl.h"
 #include <errno.h>
@@ -45,6 +46,8 @@ static void destroy(struct mysock *sock)
     queue_clear(&sock->from_network);
     queue_clear(&sock->from_app);
     queue_clear(&sock->to_app);
+    if (sock->channel)
+        mysock_network->close(sock->channel);
     pthread_cond_destroy(&sock->changed);
     pthread_mutex_destroy(&sock->lock);
     free(sock);
