@@ -12,6 +12,8 @@
 
 #define PIECE_MAX 65536 /* of a large mywrite: what is queued at once */
 
+const struct network *mysock_network = &network_tcp;
+
 /* The socket that the application means; NULL with EBADF. One that mysocket is still making, or that
  * myclose is ending, is none of the application's. */
 static struct mysock *get(mysocket_t sd)

@@ -843,4 +843,3 @@ static void tcp_close(struct channel *channel)
 
 const struct network network_tcp = {tcp_open, tcp_bind,   tcp_listen, tcp_connect,
                                     tcp_send, tcp_resume, tcp_local,  tcp_close};
-const struct network *mysock_network = &network_tcp;

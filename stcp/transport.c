@@ -62,7 +62,9 @@
 
 /* Times are in microseconds. */
 #define SECOND 1000000L
+#ifndef RTO_FIRST
 #define RTO_FIRST SECOND
+#endif
 #define RTO_MIN 10000L
 #define RTO_MAX (60 * SECOND)
 #define PROBE_FIRST (5 * SECOND)
