@@ -65,7 +65,9 @@
 #ifndef RTO_FIRST
 #define RTO_FIRST SECOND
 #endif
-#define RTO_MIN 10000L
+#ifndef RTO_MIN
+#define RTO_MIN 20000L
+#endif
 #define RTO_MAX (60 * SECOND)
 #define PROBE_FIRST (5 * SECOND)
 #define SENDS_MAX 6 /* the first time included */
