@@ -289,6 +289,7 @@ uint32_t mylocalip(uint32_t peer_addr)
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
     memset(&peer, 0, sizeof(peer));
+    memset(&local, 0, sizeof(local));
     peer.sin_family = AF_INET;
     peer.sin_port = htons(9);
     peer.sin_addr.s_addr = peer_addr;

@@ -591,8 +591,8 @@ static void start(void)
 {
     struct epoll_event event;
     struct rlimit limit;
-    pthread_t thread;
-    int error = 0;
+    pthread_t thread = 0;
+    int error;
 
     signal(SIGPIPE, SIG_IGN);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
