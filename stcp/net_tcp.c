@@ -77,6 +77,7 @@ struct channel {
     uint32_t local_address;         /* as the kernel says */
     bool_t waits_for_room;          /* not read until `resume` */
     bool_t has_complained;
+    bool_t has_first; /* a segment has come */
     bool_t has_residue;
     uint16_t residue;    /* what the peer's addresses add to its sums */
     unsigned char *held; /* read, not used yet */
@@ -290,14 +291,15 @@ static bool_t fits(uint16_t sum, uint32_t address, uint32_t peer_address)
 static bool_t check_sum(struct channel *channel, const unsigned char *segment, size_t length)
 {
     uint16_t sum = checksum_add(checksum_of(segment, length), htons((uint16_t)length));
+    bool_t is_known = fits(sum, channel->address, channel->peer_address) ||
+                      fits(sum, channel->local_address, channel->peer_address);
 
-    if (fits(sum, channel->address, channel->peer_address) ||
-        fits(sum, channel->local_address, channel->peer_address))
-        return TRUE;
-    if (!channel->has_residue)
+    if (!channel->has_first) {
+        channel->has_first = TRUE;
+        channel->has_residue = !is_known;
         channel->residue = sum;
-    channel->has_residue = TRUE;
-    return sum == channel->residue;
+    }
+    return is_known || (channel->has_residue && sum == channel->residue);
 }
 
 /* One segment for the socket of an open channel, or the first one of a pending channel. Answers -1 if
