@@ -159,10 +159,11 @@ static bool_t request(mysocket_t sd, const char *name, bool_t is_quiet, bool_t *
     *goes_on = FALSE;
     if (!write_all(sd, name, strlen(name)) || !write_all(sd, "\r\n", 2) ||
         !read_line(sd, line, sizeof(line))) {
-        fprintf(stderr, "The server has ended the connection.\n");
+        fprintf(stderr, "An error occurred: the server has ended the connection.\n");
         return FALSE;
     }
     printf("server: %s\n", line);
+    fflush(stdout);
     if (!parse_length(line, &length)) {
         fprintf(stderr, "Malformed response from server.\n");
         return FALSE;

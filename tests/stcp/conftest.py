@@ -49,8 +49,8 @@ def run_client(tmp_path):
 
     def run(*arguments, **more):
         done = subprocess.run([raw.BUILD / "stcp" / "client", *map(str, arguments)], cwd=directory,
-                              capture_output=True, text=True, timeout=raw.LIMIT_S * 3,
-                              **{"input": "", **more})
+                              capture_output=True, text=True,
+                              **{"input": "", "timeout": raw.LIMIT_S * 3, **more})
         received = directory / "rcvd"
         done.received = received.read_bytes() if received.exists() else None
         received.unlink(missing_ok=True)
