@@ -35,7 +35,7 @@ bench: ## the benchmarks, optimised across files, and out/release/bench.json; ON
 	@scripts/install-deps build
 	@scripts/install-deps peers || echo "going on without the peers that are missing"
 	@$(configure) release
-	@cmake --build out/release --target benches programs peers
+	@cmake --build out/release --target benches programs peers stcp
 	@scripts/bench out/release $(ONLY)
 
 asan tsan debug: ## the tests in out/<preset>/: sanitizers, or without optimisation
