@@ -10,9 +10,11 @@
 #error "define LINUX or SOLARIS"
 #endif
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/types.h>
 
 typedef int bool_t;

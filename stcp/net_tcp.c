@@ -4,9 +4,7 @@
  * and each segment travels as its length (2 bytes, big-endian) and its bytes.
  *
  * One thread serves the process, with epoll: it accepts, reads, and writes what a full kernel socket has
- * left. Segments are sent by the transports' threads, without blocking, as one write of length and
- * bytes. A rest that the kernel does not take waits in the channel; a peer that does not read gets
- * no more than REST_MAX bytes of it, further segments are lost.
+ * left. Segments are sent by the transports' threads, without blocking (net_tcp_channel.c).
  *
  * A channel is, in this order: fresh (the kernel's connect comes with the first segment); listening, or
  * pending (accepted, its first segment not yet here); open; lingering (closed, until
@@ -18,11 +16,6 @@
  * STARVED_MS, and pending channels that are older than this are closed. Where a listener has
  * no room, a channel with its first segment stays pending, unread, until `resume`.
  *
- * The checksum is made as the original makes it: over the address of this machine's own name and the
- * peer's address as we know it. A peer need not see the same addresses. So if the first segment of a
- * connection does not fit them, it teaches what the pseudo-header adds up to on the other side; a later
- * one that fits neither is dropped.
- *
  * What is wrong with a peer is said on stderr, once for a connection and not more often than
  * COMPLAINTS_MAX times at once and then once a second, lest a pipe that nobody reads stops us.
  *
@@ -30,70 +23,29 @@
  * A closed channel is freed by the network's thread alone, between two rounds, because the events of
  * a round may name it. */
 
-#include "checksum.h"
-#include "network.h"
-#include "transport.h"
-#include "unreliable.h"
+#include "net_tcp.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-#define FRAME_HEADER 2
 #define READ_SIZE 65536
-#define REST_MAX (256 * 1024)
 #define EVENTS_MAX 64
 #define ACCEPTS_MAX 64   /* of a listener, in one round */
 #define PENDING_MS 10000 /* for a whole first frame */
 #define LINGER_MS 2000
 #define STARVED_MS 1000
 #define COMPLAINTS_MAX 100
-/* <netinet/tcp.h> cannot be included beside transport.h. */
-#define OPTION_TCP_NODELAY 1
-
-enum stage { FRESH, LISTENING, PENDING, OPEN, LINGERING, DEAD };
-
-struct channel {
-    enum stage stage;
-    int fd;
-    bool_t is_reliable;
-    bool_t
-        is_lazy; /* the kernel's connect is still to be made; its transport's thread looks alone */
-    struct mysock *sock;      /* NULL: nobody's, or not anybody's any more */
-    struct channel *listener; /* of a pending one */
-    struct sockaddr_in peer;
-    uint16_t port, peer_port;       /* network byte order */
-    uint32_t address, peer_address; /* of the pseudo-header of what we send */
-    uint32_t local_address;         /* as the kernel says */
-    bool_t waits_for_room;          /* not read until `resume` */
-    bool_t has_complained;
-    bool_t has_first; /* a segment has come */
-    bool_t has_residue;
-    uint16_t residue;    /* what the peer's addresses add to its sums */
-    unsigned char *held; /* read, not used yet */
-    size_t held_length;
-
-    pthread_mutex_t lock;
-    bool_t is_added;     /* to the epoll set */
-    bool_t reads;        /* waits for something to read */
-    unsigned char *rest; /* to be written */
-    size_t rest_length;
-    bool_t is_broken; /* nothing can be written any more */
-    struct unreliable unreliable;
-
-    int64_t deadline; /* of a pending or lingering one */
-    struct channel *next, *previous;
-};
 
 /* A list through `next` and `previous`. */
 struct list {
@@ -143,33 +95,7 @@ static void list_remove(struct list *list, struct channel *channel)
         list->tail = channel->previous;
 }
 
-/* ---- The epoll set. */
-
-/* Says anew what is waited for; under the channel's lock. What nothing is waited for is taken out of
- * the set, since a connection that was hung up would be told again and again. */
-static void watch(struct channel *channel)
-{
-    struct epoll_event event;
-    bool_t is_wanted = channel->reads || channel->rest_length > 0;
-
-    memset(&event, 0, sizeof(event));
-    event.events = (channel->reads ? (unsigned)EPOLLIN : 0) |
-                   (channel->rest_length > 0 ? (unsigned)EPOLLOUT : 0);
-    event.data.ptr = channel;
-    if (is_wanted)
-        epoll_ctl(epoll_fd, channel->is_added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, channel->fd, &event);
-    else if (channel->is_added)
-        epoll_ctl(epoll_fd, EPOLL_CTL_DEL, channel->fd, NULL);
-    channel->is_added = is_wanted;
-}
-
-static void set_reads(struct channel *channel, bool_t reads)
-{
-    pthread_mutex_lock(&channel->lock);
-    channel->reads = reads;
-    watch(channel);
-    pthread_mutex_unlock(&channel->lock);
-}
+/* ---- The thread's wake-up. */
 
 static void wake(void)
 {
@@ -186,7 +112,7 @@ static void watch_listeners(bool_t are_watched)
     is_starved = !are_watched;
     starved_until = now_ms() + STARVED_MS;
     for (channel = listeners.head; channel; channel = channel->next)
-        set_reads(channel, are_watched);
+        channel_set_reads(channel, are_watched);
 }
 
 /* ---- Channels. */
@@ -208,6 +134,8 @@ static struct channel *create(int fd, bool_t is_reliable)
         return NULL;
     }
     channel->fd = fd;
+    channel->epoll_fd = epoll_fd;
+    channel->address = own_address;
     channel->is_reliable = is_reliable;
     channel->unreliable.seed = UNRELIABLE_SEED;
     pthread_mutex_init(&channel->lock, NULL);
@@ -218,11 +146,10 @@ static struct channel *create(int fd, bool_t is_reliable)
 static void bury(struct channel *channel)
 {
     pthread_mutex_lock(&channel->lock);
-    channel->reads = FALSE;
     channel->rest_length = 0;
-    watch(channel);
-    close(channel->fd);
     pthread_mutex_unlock(&channel->lock);
+    channel_set_reads(channel, FALSE); /* and so it leaves the set */
+    close(channel->fd);
     channel->stage = DEAD;
     list_add(&dead, channel);
     wake();
@@ -249,21 +176,6 @@ static void drop_pending(struct channel *channel)
     bury(channel);
 }
 
-/* The addresses and ports of both ends, when the kernel knows them. */
-static void learn_addresses(struct channel *channel)
-{
-    struct sockaddr_in local;
-    socklen_t length = sizeof(local);
-
-    memset(&local, 0, sizeof(local));
-    getsockname(channel->fd, (struct sockaddr *)&local, &length);
-    channel->port = local.sin_port;
-    channel->peer_port = channel->peer.sin_port;
-    channel->address = own_address;
-    channel->local_address = local.sin_addr.s_addr;
-    channel->peer_address = channel->peer.sin_addr.s_addr;
-}
-
 /* ---- Receiving. */
 
 static void complain(struct channel *channel, const char *what)
@@ -281,27 +193,6 @@ static void complain(struct channel *channel, const char *what)
     fprintf(stderr, "stcp: %s:%u: %s\n", text, (unsigned)ntohs(channel->peer.sin_port), what);
 }
 
-/* Whether a segment that adds up to `sum` fits these addresses of the pseudo-header. */
-static bool_t fits(uint16_t sum, uint32_t address, uint32_t peer_address)
-{
-    return checksum_add(sum, checksum_pseudo(address, peer_address, 0)) == 0xffff;
-}
-
-/* Whether the sum of a segment fits the addresses that we know, or agrees with that of the first. */
-static bool_t check_sum(struct channel *channel, const unsigned char *segment, size_t length)
-{
-    uint16_t sum = checksum_add(checksum_of(segment, length), htons((uint16_t)length));
-    bool_t is_known = fits(sum, channel->address, channel->peer_address) ||
-                      fits(sum, channel->local_address, channel->peer_address);
-
-    if (!channel->has_first) {
-        channel->has_first = TRUE;
-        channel->has_residue = !is_known;
-        channel->residue = sum;
-    }
-    return is_known || (channel->has_residue && sum == channel->residue);
-}
-
 /* One segment for the socket of an open channel, or the first one of a pending channel. Answers -1 if
  * the connection is to be ended, 0 if there is no room for it now, 1 if it was used. */
 static int take_segment(struct channel *channel, const unsigned char *segment, size_t length)
@@ -309,20 +200,20 @@ static int take_segment(struct channel *channel, const unsigned char *segment, s
     struct mysock *sock;
 
     if (channel->stage == OPEN) {
-        if (!check_sum(channel, segment, length)) {
+        if (!channel_check_sum(channel, segment, length)) {
             complain(channel, "a segment with a wrong checksum is dropped");
             return 1;
         }
         return mysock_deliver(channel->sock, segment, length) ? 1 : 0;
     }
-    learn_addresses(channel);
+    channel_learn_addresses(channel);
     if (!mysock_incoming(channel->listener->sock, channel, &channel->peer, segment, length, &sock))
         return 0;
     if (!sock) {
         complain(channel, "not a first segment, or not wanted: the connection is closed");
         return -1;
     }
-    check_sum(channel, segment, length);
+    channel_check_sum(channel, segment, length);
     list_remove(&pending, channel);
     channel->sock = sock;
     channel->stage = OPEN;
@@ -359,7 +250,7 @@ static long take_frames(struct channel *channel, const unsigned char *data, size
 /* The network has lost the peer, or is to lose it. */
 static void lose(struct channel *channel)
 {
-    set_reads(channel, FALSE);
+    channel_set_reads(channel, FALSE);
     if (channel->stage == PENDING) {
         drop_pending(channel);
     } else if (channel->stage == OPEN) {
@@ -397,7 +288,7 @@ static void take_bytes(struct channel *channel, const unsigned char *data, size_
         return;
     }
     if (channel->waits_for_room)
-        set_reads(channel, FALSE);
+        channel_set_reads(channel, FALSE);
 }
 
 static void read_some(struct channel *channel)
@@ -433,7 +324,7 @@ static void take_held(struct channel *channel)
     take_bytes(channel, data, length);
     free(data);
     if (!channel->waits_for_room && (channel->stage == OPEN || channel->stage == PENDING))
-        set_reads(channel, TRUE);
+        channel_set_reads(channel, TRUE);
 }
 
 static void accept_some(struct channel *listener)
@@ -460,7 +351,7 @@ static void accept_some(struct channel *listener)
         channel->peer = peer;
         channel->deadline = now_ms() + PENDING_MS;
         list_add(&pending, channel);
-        set_reads(channel, TRUE);
+        channel_set_reads(channel, TRUE);
     }
 }
 
@@ -468,22 +359,7 @@ static void accept_some(struct channel *listener)
 
 static void write_rest(struct channel *channel)
 {
-    ssize_t sent = 0;
-
-    pthread_mutex_lock(&channel->lock);
-    if (channel->rest_length > 0)
-        sent = write(channel->fd, channel->rest, channel->rest_length);
-    if (sent > 0) {
-        channel->rest_length -= (size_t)sent;
-        memmove(channel->rest, channel->rest + sent, channel->rest_length);
-    } else if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        channel->rest_length = 0;
-        channel->is_broken = TRUE;
-    }
-    watch(channel);
-    sent = (ssize_t)channel->rest_length;
-    pthread_mutex_unlock(&channel->lock);
-    if (sent == 0 && channel->stage == LINGERING)
+    if (channel_write_rest(channel) == 0 && channel->stage == LINGERING)
         shutdown(channel->fd, SHUT_WR);
 }
 
@@ -654,7 +530,7 @@ static int tcp_listen(struct channel *channel)
     pthread_mutex_lock(&reactor);
     channel->stage = LISTENING;
     list_add(&listeners, channel);
-    set_reads(channel, !is_starved);
+    channel_set_reads(channel, !is_starved);
     pthread_mutex_unlock(&reactor);
     return 0;
 }
@@ -675,89 +551,18 @@ static int reach(struct channel *channel)
         return -1;
     channel->is_lazy = FALSE;
     prepare(channel->fd);
-    learn_addresses(channel);
+    channel_learn_addresses(channel);
     pthread_mutex_lock(&reactor);
     channel->stage = OPEN;
-    set_reads(channel, TRUE);
+    channel_set_reads(channel, TRUE);
     pthread_mutex_unlock(&reactor);
     return 0;
 }
 
-/* Keeps what the kernel has not taken; whole segments that find no room are lost. */
-static void keep_rest(struct channel *channel, const unsigned char *data, size_t length,
-                      bool_t is_part)
-{
-    unsigned char *rest;
-
-    if (!is_part && channel->rest_length + length > REST_MAX)
-        return;
-    rest = (unsigned char *)realloc(channel->rest, channel->rest_length + length);
-    if (!rest) {
-        channel->is_broken |= is_part; /* the rest of a frame must not be missing */
-        return;
-    }
-    memcpy(rest + channel->rest_length, data, length);
-    channel->rest = rest;
-    channel->rest_length += length;
-    watch(channel);
-}
-
-/* Writes a frame; under the channel's lock. */
-static int write_frame(struct channel *channel, const unsigned char *segment, size_t length)
-{
-    unsigned char frame[FRAME_HEADER + SEGMENT_MAX];
-    ssize_t sent = 0;
-
-    if (channel->is_broken) {
-        errno = ECONNRESET;
-        return -1;
-    }
-    frame[0] = (unsigned char)(length >> 8);
-    frame[1] = (unsigned char)length;
-    memcpy(frame + FRAME_HEADER, segment, length);
-    length += FRAME_HEADER;
-    if (channel->rest_length == 0)
-        sent = write(channel->fd, frame, length);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        channel->is_broken = TRUE;
-        return -1;
-    }
-    if (sent < 0)
-        sent = 0;
-    if ((size_t)sent < length)
-        keep_rest(channel, frame + sent, length - (size_t)sent, sent > 0);
-    return 0;
-}
-
-/* Puts the parts together, and fills in what is ours. */
-static size_t make_segment(const struct channel *channel, const struct bytes *parts, int count,
-                           unsigned char *segment)
-{
-    STCPHeader *header = (STCPHeader *)segment;
-    size_t length = 0;
-    int i;
-
-    for (i = 0; i < count; i++) {
-        if (parts[i].length > 0)
-            memcpy(segment + length, parts[i].data, parts[i].length);
-        length += parts[i].length;
-    }
-    header->th_sport = channel->port;
-    header->th_dport = channel->peer_port;
-    header->th_urp = 0;
-    header->th_sum = 0;
-    header->th_sum =
-        (uint16_t)~checksum_add(checksum_pseudo(channel->address, channel->peer_address, length),
-                                checksum_of(segment, length));
-    return length;
-}
-
 static ssize_t tcp_send(struct channel *channel, const struct bytes *parts, int count)
 {
-    unsigned char buffer[SEGMENT_MAX];
-    const unsigned char *segment = buffer;
-    size_t length, sent;
-    int times = 1, result = 0;
+    unsigned char segment[SEGMENT_MAX];
+    size_t length;
 
     if (channel->is_lazy && reach(channel) < 0) {
         int error = errno;
@@ -766,14 +571,8 @@ static ssize_t tcp_send(struct channel *channel, const struct bytes *parts, int 
         errno = error;
         return -1;
     }
-    sent = length = make_segment(channel, parts, count, buffer);
-    pthread_mutex_lock(&channel->lock);
-    if (!channel->is_reliable)
-        times = unreliable_pass(&channel->unreliable, &segment, &length);
-    while (times-- > 0 && result == 0)
-        result = write_frame(channel, segment, length);
-    pthread_mutex_unlock(&channel->lock);
-    return result < 0 ? -1 : (ssize_t)sent;
+    length = channel_make_segment(channel, parts, count, segment);
+    return channel_send(channel, segment, length) < 0 ? -1 : (ssize_t)length;
 }
 
 static void tcp_resume(struct channel *channel)
@@ -827,7 +626,7 @@ static void linger(struct channel *channel)
     list_add(&lingering, channel);
     if (channel->rest_length == 0)
         shutdown(channel->fd, SHUT_WR);
-    set_reads(channel, TRUE);
+    channel_set_reads(channel, TRUE);
     wake();
 }
 
