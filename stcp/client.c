@@ -2,17 +2,20 @@
 
 /* client: asks a server for files, over STCP.
  *
- *   client [-U] [-q] [-f FILE] HOST:PORT
+ *   client [-U] [-q] [-f FILE] [--net LNX] HOST:PORT
  *
  * A request is a name and CR LF. The answer is a line `NAME,LENGTH,TEXT`, ended by CR LF, and LENGTH
  * bytes, which go into the file `rcvd` (-q: they are thrown away, and rcvd is left empty). LENGTH -1:
- * there is no such file. With -f one file is asked for, else what is typed at the prompt.
+ * there is no such file. With -f one file is asked for, else what is typed at the prompt. With --net
+ * this process is the host of a virtual network that the lnx file describes, and HOST an address there.
  *
  * Status: 0 every answer came whole; 1 there was a file that could not be had, a connection that could
  * not be made or that ended too early, or wrong usage. */
 
 #include "mysock.h"
+#include "net_weir.h"
 #include <errno.h>
+#include <getopt.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,28 +30,33 @@ struct options {
     bool_t is_reliable, is_quiet;
     const char *file;
     const char *server;
+    const char *net; /* an lnx file */
 };
 
 static int usage(const char *program)
 {
-    fprintf(stderr, "usage: %s [-U] [-q] [-f FILE] HOST:PORT\n", program);
+    fprintf(stderr, "usage: %s [-U] [-q] [-f FILE] [--net LNX] HOST:PORT\n", program);
     return 1;
 }
 
 /* 0, or the exit status. */
 static int parse_options(int argc, char **argv, struct options *options)
 {
+    static const struct option names[] = {{"net", required_argument, NULL, 'n'},
+                                          {NULL, 0, NULL, 0}};
     int option;
 
     memset(options, 0, sizeof(*options));
     options->is_reliable = TRUE;
-    while ((option = getopt(argc, argv, "Uqf:")) >= 0) {
+    while ((option = getopt_long(argc, argv, "Uqf:", names, NULL)) >= 0) {
         if (option == 'U')
             options->is_reliable = FALSE;
         else if (option == 'q')
             options->is_quiet = TRUE;
         else if (option == 'f')
             options->file = optarg;
+        else if (option == 'n')
+            options->net = optarg;
         else
             return usage(argv[0]);
     }
@@ -195,29 +203,45 @@ static bool_t ask_at_prompt(mysocket_t sd, bool_t is_quiet)
     return all;
 }
 
+/* A connection to the server, or -1 when it is said why there is none. */
+static mysocket_t reach(const char *program, const struct options *options)
+{
+    struct sockaddr_in addr;
+    char error[NETWORK_WEIR_ERROR];
+    mysocket_t sd;
+
+    if (!parse_address(options->server, &addr)) {
+        fprintf(stderr, "Format is %s server:port\n", program);
+        return -1;
+    }
+    if (options->net && network_weir_start(options->net, error, sizeof(error)) < 0) {
+        fprintf(stderr, "%s: %s\n", program, error);
+        return -1;
+    }
+    sd = mysocket(options->is_reliable);
+    if (sd < 0) {
+        perror("mysocket");
+        return -1;
+    }
+    if (myconnect(sd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+        perror("myconnect");
+        return -1;
+    }
+    return sd;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
-    struct sockaddr_in addr;
     bool_t all, goes_on;
     mysocket_t sd;
     int status = parse_options(argc, argv, &options);
 
     if (status)
         return status;
-    if (!parse_address(options.server, &addr)) {
-        fprintf(stderr, "Format is %s server:port\n", argv[0]);
+    sd = reach(argv[0], &options);
+    if (sd < 0)
         return 1;
-    }
-    sd = mysocket(options.is_reliable);
-    if (sd < 0) {
-        perror("mysocket");
-        return 1;
-    }
-    if (myconnect(sd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-        perror("myconnect");
-        return 1;
-    }
     if (options.file)
         all = request(sd, options.file, options.is_quiet, &goes_on);
     else

@@ -5,7 +5,7 @@
  *
  * A channel is one socket's end of the network. The calls of the table come from any thread, one at a
  * time for a channel, and block for no peer. What arrives is told by the network's own thread with
- * the three calls at the end, which block for nobody. */
+ * the calls at the end, which block for nobody; they are C, because a network may be written in it. */
 
 #ifndef NETWORK_H
 #define NETWORK_H
@@ -43,6 +43,10 @@ struct network {
     void (*close)(struct channel *channel);
 };
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A segment has arrived, with a right checksum; 0 bytes: the peer is lost, nothing will come. FALSE:
  * there is no room now, it was not taken. */
 extern bool_t mysock_deliver(struct mysock *sock, const void *segment, size_t length);
@@ -53,6 +57,10 @@ extern bool_t mysock_deliver(struct mysock *sock, const void *segment, size_t le
 extern bool_t mysock_incoming(struct mysock *listener, struct channel *channel,
                               const struct sockaddr_in *peer, const void *segment, size_t length,
                               struct mysock **sock);
+
+#ifdef __cplusplus
+}
+#endif
 
 /* The networks that there are. */
 extern const struct network network_tcp;

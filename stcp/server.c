@@ -2,16 +2,19 @@
 
 /* server: gives files to clients, over STCP.
  *
- *   server [-U] [PORT]
+ *   server [-U] [--net LNX] [PORT]
  *
  * Says on stderr where it is, `Server's address is HOST:PORT`, and serves until it is killed, each
  * connection in a thread of its own. A request is a name and CR LF; names are relative to the current
  * directory. The answer is `NAME,LENGTH,Ok` and CR LF and the file, or `NAME,-1,REASON`. An empty
- * line ends the connection, and so does its end. */
+ * line ends the connection, and so does its end. With --net this process is the host of a virtual network
+ * that the lnx file describes, and HOST its address there. */
 
 #include "mysock.h"
+#include "net_weir.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <getopt.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +28,7 @@
 
 static int usage(const char *program)
 {
-    fprintf(stderr, "usage: %s [-U] [PORT]\n", program);
+    fprintf(stderr, "usage: %s [-U] [--net LNX] [PORT]\n", program);
     return 1;
 }
 
@@ -155,11 +158,22 @@ static int fail(const char *what)
     return 1;
 }
 
-static int listen_at(bool_t is_reliable, uint16_t port)
+/* Says where we are: by the name of this machine, or by the virtual network's address. */
+static void announce(const struct sockaddr_in *addr, bool_t is_virtual)
+{
+    char name[256] = "localhost";
+
+    if (is_virtual)
+        inet_ntop(AF_INET, &addr->sin_addr, name, sizeof(name));
+    else
+        gethostname(name, sizeof(name) - 1);
+    fprintf(stderr, "Server's address is %s:%u\n", name, (unsigned)ntohs(addr->sin_port));
+}
+
+static int listen_at(bool_t is_reliable, uint16_t port, bool_t is_virtual)
 {
     struct sockaddr_in addr;
     socklen_t length = sizeof(addr);
-    char name[256] = "localhost";
     mysocket_t listener = mysocket(is_reliable);
 
     if (listener < 0)
@@ -173,27 +187,37 @@ static int listen_at(bool_t is_reliable, uint16_t port)
         return fail("mylisten");
     if (mygetsockname(listener, (struct sockaddr *)&addr, &length) < 0)
         return fail("mygetsockname");
-    gethostname(name, sizeof(name) - 1);
-    fprintf(stderr, "Server's address is %s:%u\n", name, (unsigned)ntohs(addr.sin_port));
+    announce(&addr, is_virtual);
     return serve(listener);
 }
 
 int main(int argc, char **argv)
 {
+    static const struct option names[] = {{"net", required_argument, NULL, 'n'},
+                                          {NULL, 0, NULL, 0}};
+    char error[NETWORK_WEIR_ERROR];
+    const char *net = NULL;
     bool_t is_reliable = TRUE;
     long port = 0;
     char *end;
     int option;
 
-    while ((option = getopt(argc, argv, "U")) >= 0) {
-        if (option != 'U')
+    while ((option = getopt_long(argc, argv, "U", names, NULL)) >= 0) {
+        if (option == 'U')
+            is_reliable = FALSE;
+        else if (option == 'n')
+            net = optarg;
+        else
             return usage(argv[0]);
-        is_reliable = FALSE;
     }
     if (optind < argc) {
         port = strtol(argv[optind], &end, 10);
         if (*end || end == argv[optind] || port < 0 || port > 65535 || optind != argc - 1)
             return usage(argv[0]);
     }
-    return listen_at(is_reliable, (uint16_t)port);
+    if (net && network_weir_start(net, error, sizeof(error)) < 0) {
+        fprintf(stderr, "%s: %s\n", argv[0], error);
+        return 1;
+    }
+    return listen_at(is_reliable, (uint16_t)port, net != NULL);
 }

@@ -7,6 +7,10 @@
 
 #include "network.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define UNRELIABLE_SEED 0x632a
 
 struct unreliable {
@@ -18,5 +22,9 @@ struct unreliable {
 /* What happens to a segment: how often the one in *segment, which may then be another one than before,
  * is to be sent: 0, 1 or 2 times. */
 extern int unreliable_pass(struct unreliable *state, const unsigned char **segment, size_t *length);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
