@@ -47,16 +47,15 @@ def free_ports(count):
     raise RuntimeError("no free UDP ports")
 
 
-class Node:
-    """One process and all it has said."""
+class Process:
+    """One process and all it has said, on both of its outputs."""
 
-    def __init__(self, name, kind, lnx, flags=()):
-        self.name, self.kind = name, kind
+    def __init__(self, name, command, cwd=None):
+        self.name = name
         self.lines, self.cursor = [], 0
         self.ended = False
         self.changed = threading.Condition()
-        program = BIN / ("vhost" if kind == "host" else "vrouter")
-        self.process = subprocess.Popen([str(program), "--config", str(lnx), *flags],
+        self.process = subprocess.Popen([str(word) for word in command], cwd=cwd,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, start_new_session=True)
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -96,21 +95,6 @@ class Node:
                     raise Timeout(f"{self.name}: no line like {pattern!r}; it said:\n    {tail}")
                 self.changed.wait(left)
 
-    def ask(self, command, timeout=10):
-        """The lines that a command answers at once (not those of other events, if none come)."""
-        self.sync(timeout)
-        start = self.cursor
-        self.say(command)
-        end = self.sync(timeout)
-        return self.lines[start:end]
-
-    def sync(self, timeout=10):
-        """Waits until all that was typed before has been run. Returns where its answer ends."""
-        word = f"sync-{random.randrange(1 << 60):x}"
-        self.say(f"up {word}")
-        self.expect(f'error: "{word}": no such interface$', timeout)
-        return self.cursor - 1
-
     def wait(self, timeout=10):
         """The exit status."""
         status = self.process.wait(timeout * SLOW)
@@ -128,6 +112,30 @@ class Node:
                 self.process.stdin.close()
             except OSError:
                 pass
+
+
+class Node(Process):
+    """A vhost or vrouter: what is typed at its prompt is answered."""
+
+    def __init__(self, name, kind, lnx, flags=()):
+        program = BIN / ("vhost" if kind == "host" else "vrouter")
+        super().__init__(name, [program, "--config", lnx, *flags])
+        self.kind = kind
+
+    def ask(self, command, timeout=10):
+        """The lines that a command answers at once (not those of other events, if none come)."""
+        self.sync(timeout)
+        start = self.cursor
+        self.say(command)
+        end = self.sync(timeout)
+        return self.lines[start:end]
+
+    def sync(self, timeout=10):
+        """Waits until all that was typed before has been run. Returns where its answer ends."""
+        word = f"sync-{random.randrange(1 << 60):x}"
+        self.say(f"up {word}")
+        self.expect(f'error: "{word}": no such interface$', timeout)
+        return self.cursor - 1
 
 
 class Network:

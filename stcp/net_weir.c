@@ -43,6 +43,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <weir/error.h>
 
 #define SEGMENT_ROOM (NETWORK_WEIR_PACKET - 20)
@@ -404,6 +405,17 @@ static int prepare(struct net *made)
     return weir_host_watch(made->host, made->socket, 0);
 }
 
+/* As many files as there may be: a server opens one for each connection. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static int start_thread(void)
 {
     pthread_t thread;
@@ -423,6 +435,7 @@ int network_weir_start(const char *lnx, char *error, size_t size)
         snprintf(error, size, "%s", net ? "this process is a node already" : "no memory");
         return -1;
     }
+    raise_limit();
     made->host = open_node(lnx, error, size);
     if (!made->host) {
         free(made);
