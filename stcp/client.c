@@ -225,6 +225,7 @@ static mysocket_t reach(const char *program, const struct options *options)
     }
     if (myconnect(sd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
         perror("myconnect");
+        myclose(sd);
         return -1;
     }
     return sd;

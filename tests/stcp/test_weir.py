@@ -170,7 +170,7 @@ def test_address_of_nobody(tmp_path):
     with Lab(tmp_path) as lab:
         for address in ["10.99.0.1:5000", lab.network.address("r1") + ":5000"]:
             client = lab.client("-f", "file", server=address)
-            assert client.wait(30) == 1
+            assert client.wait(30) == 1, client.lines
             assert client.lines == ["myconnect: Connection refused"]
         # Segments that reach a host with STCP, but no listener, are not answered.
         client = lab.client("-f", "file", server=lab.network.address("h2") + ":1")
