@@ -7,14 +7,7 @@
  * There is one raw socket for the process. Segments are sent by the transports' threads, under the
  * host's lock; one thread waits for events of the host, takes what has arrived in batches, and gives
  * each segment to its channel: the connection with its four addresses and ports, or else the listener of
- * its destination port, or else nobody, and then it is dropped, as STCP has no RST.
- *
- *   owners    port -> the channel that is bound to it: a listener, or a connection of our own making
- *   buckets   hash of (port, peer's address, peer's port) -> connections, accepted ones, too
- *
- * An accepted connection lives on its listener's port and owns none. Ports that nobody asked for come
- * from 49152..65535, from a random one upwards, so that a client that is started again is a new peer
- * to a server that still remembers the last one.
+ * its destination port (net_weir_channels.c), or else nobody, and then it is dropped, as STCP has no RST.
  *
  * Segments with a wrong checksum are dropped: both ends see the same addresses here, there is no excuse
  * as there is over kernel TCP. What finds no room is dropped too; the peer sends it again. So nothing is
@@ -26,19 +19,18 @@
  * routers know no way, which may be because they are still learning it. RFC 1122 4.2.3.9 tells the two
  * apart so.
  *
- * `lock` guards the tables, and is held while MYSOCK is told, so nothing is told any more once `close`
+ * `lock` guards the channels, and is held while MYSOCK is told, so nothing is told any more once `close`
  * has it. The host's lock comes after it. A channel's addresses are fixed before its first segment is
  * sent, so sending needs the host's lock alone.
  *
- * Limits: one node a process, SEGMENT_ROOM bytes a segment, 16384 connections of our own making. */
+ * Limits: one node a process, SEGMENT_ROOM bytes a segment. */
 
 #include "net_weir.h"
 #include "checksum.h"
 #include "mysock_impl.h"
-#include "unreliable.h"
+#include "net_weir_channels.h"
 #include <errno.h>
 #include <lab/node.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,10 +39,6 @@
 #include <weir/error.h>
 
 #define SEGMENT_ROOM (NETWORK_WEIR_PACKET - 20)
-#define PORTS 65536u
-#define PORT_FIRST 49152u /* of those that nobody asks for */
-#define PORTS_FREE (PORTS - PORT_FIRST)
-#define BUCKETS 4096u
 #define BATCH 32u
 #define SOFT_ERRORS_MAX 3
 #define LAST_WAIT (2 * WEIR_SECOND) /* at exit, for what links hold back */
@@ -66,27 +54,6 @@
 #define ICMP_PORT_UNREACHABLE 3
 #define ICMP_TOO_BIG 4
 
-/* All addresses and ports in network byte order, as MYSOCK has them. */
-struct channel {
-    struct mysock *sock;
-    bool_t is_reliable;
-    bool is_listening, is_connected, owns_port;
-    uint32_t address; /* 0: any */
-    uint16_t port;    /* 0: none yet */
-    uint32_t peer_address;
-    uint16_t peer_port;
-    struct channel *next; /* in its bucket */
-    atomic_bool is_heard; /* something has come from the peer */
-    unsigned soft_errors;
-    struct unreliable unreliable;
-};
-
-/* What tells a connection from all others. */
-struct flow {
-    uint32_t address, peer_address;
-    uint16_t port, peer_port;
-};
-
 struct arrival {
     struct weir_datagram from;
     size_t length;
@@ -97,11 +64,8 @@ struct net {
     struct weir_host *host;
     int socket;
     uint32_t address; /* of the first interface */
-    uint32_t salt;    /* of the hash */
-    uint32_t next_port;
     pthread_mutex_t lock;
-    struct channel *owners[PORTS]; /* by ntohs(port) */
-    struct channel *buckets[BUCKETS];
+    struct channels channels;
     struct network_weir_drops drops;
     atomic_ulong not_sent;
     struct arrival arrivals[BATCH]; /* the thread's */
@@ -109,82 +73,13 @@ struct net {
 
 static struct net *net; /* made before the first socket, and never freed */
 
+/* ---- Receiving: the network's thread, under the lock. ----------------------------------------- */
+
 static int fail(int error)
 {
     errno = error;
     return -1;
 }
-
-/* ---- The tables, under the lock. ---------------------------------------------------------------- */
-
-static struct channel **bucket_of(const struct flow *flow)
-{
-    uint32_t hash = net->salt ^ flow->peer_address;
-
-    hash = (hash ^ ((uint32_t)flow->port << 16 | flow->peer_port)) * 0x9e3779b1u;
-    hash = (hash ^ hash >> 15) * 0x85ebca6bu;
-    return &net->buckets[(hash ^ hash >> 13) % BUCKETS];
-}
-
-static struct flow flow_of(const struct channel *channel)
-{
-    return (struct flow){channel->address, channel->peer_address, channel->port,
-                         channel->peer_port};
-}
-
-static struct channel *find_connection(const struct flow *flow)
-{
-    struct channel *channel = *bucket_of(flow);
-
-    while (channel &&
-           (channel->peer_address != flow->peer_address || channel->peer_port != flow->peer_port ||
-            channel->port != flow->port || channel->address != flow->address))
-        channel = channel->next;
-    return channel;
-}
-
-static void add_connection(struct channel *channel)
-{
-    struct flow flow = flow_of(channel);
-    struct channel **bucket = bucket_of(&flow);
-
-    channel->next = *bucket;
-    *bucket = channel;
-    channel->is_connected = true;
-}
-
-static void remove_connection(struct channel *channel)
-{
-    struct flow flow = flow_of(channel);
-    struct channel **place = bucket_of(&flow);
-
-    while (*place != channel)
-        place = &(*place)->next;
-    *place = channel->next;
-}
-
-/* Binds to a port in host order, or with 0 to any that is free. Answers 0 or an errno. */
-static int own_port(struct channel *channel, uint32_t port)
-{
-    uint32_t tries;
-
-    for (tries = 0; port == 0 && tries < PORTS_FREE; tries++) {
-        uint32_t next = PORT_FIRST + net->next_port++ % PORTS_FREE;
-
-        if (!net->owners[next])
-            port = next;
-    }
-    if (port == 0)
-        return EADDRNOTAVAIL;
-    if (net->owners[port])
-        return EADDRINUSE;
-    net->owners[port] = channel;
-    channel->port = htons((uint16_t)port);
-    channel->owns_port = true;
-    return 0;
-}
-
-/* ---- Receiving: the network's thread, under the lock. ----------------------------------------- */
 
 static uint16_t port_at(const uint8_t *segment, size_t place)
 {
@@ -216,7 +111,7 @@ static struct channel *create(struct mysock *sock, bool_t is_reliable)
 /* A segment of no connection that there is. */
 static void take_first(const struct arrival *arrival, const struct flow *flow)
 {
-    struct channel *listener = net->owners[ntohs(flow->port)], *channel;
+    struct channel *listener = channels_owner(&net->channels, flow->port), *channel;
     struct sockaddr_in peer = {.sin_family = AF_INET, .sin_port = flow->peer_port};
 
     if (!listener || !listener->is_listening ||
@@ -240,7 +135,7 @@ static void take_first(const struct arrival *arrival, const struct flow *flow)
                          &channel->sock))
         net->drops.no_room++;
     else if (channel->sock)
-        add_connection(channel);
+        channels_connect(&net->channels, channel);
     else
         net->drops.to_nobody++;
     if (!channel->is_connected)
@@ -263,7 +158,7 @@ static void take_segment(const struct arrival *arrival)
     }
     flow.port = port_at(arrival->bytes, AT_DESTINATION);
     flow.peer_port = port_at(arrival->bytes, AT_SOURCE);
-    channel = find_connection(&flow);
+    channel = channels_find(&net->channels, &flow);
     if (!channel) {
         take_first(arrival, &flow);
         return;
@@ -285,7 +180,7 @@ static void take_error(const struct arrival *arrival)
         return;
     flow.port = port_at(arrival->bytes, AT_SOURCE);
     flow.peer_port = port_at(arrival->bytes, AT_DESTINATION);
-    channel = find_connection(&flow);
+    channel = channels_find(&net->channels, &flow);
     if (!channel || atomic_load(&channel->is_heard))
         return;
     if (code == ICMP_PROTOCOL_UNREACHABLE || code == ICMP_PORT_UNREACHABLE ||
@@ -398,8 +293,8 @@ static int prepare(struct net *made)
     made->socket = weir_socket(made->host, WEIR_RAW, NETWORK_WEIR_PROTOCOL);
     if (made->socket < 0)
         return made->socket;
-    if (getrandom(&made->salt, sizeof(made->salt), 0) < 0 ||
-        getrandom(&made->next_port, sizeof(made->next_port), 0) < 0)
+    if (getrandom(&made->channels.salt, sizeof(made->channels.salt), 0) < 0 ||
+        getrandom(&made->channels.next_port, sizeof(made->channels.next_port), 0) < 0)
         return WEIR_EIO;
     pthread_mutex_init(&made->lock, NULL);
     return weir_host_watch(made->host, made->socket, 0);
@@ -499,7 +394,7 @@ static int weir_bind_channel(struct channel *channel, const struct sockaddr_in *
     if (local->sin_addr.s_addr != 0 && !is_own(local->sin_addr.s_addr))
         return fail(EADDRNOTAVAIL);
     pthread_mutex_lock(&net->lock);
-    error = own_port(channel, ntohs(local->sin_port));
+    error = channels_bind(&net->channels, channel, ntohs(local->sin_port));
     if (!error)
         channel->address = local->sin_addr.s_addr;
     pthread_mutex_unlock(&net->lock);
@@ -547,15 +442,15 @@ static int weir_connect_channel(struct channel *channel, const struct sockaddr_i
         return fail(error);
     pthread_mutex_lock(&net->lock);
     if (channel->port == 0)
-        error = own_port(channel, 0);
+        error = channels_bind(&net->channels, channel, 0);
     flow = (struct flow){address, peer->sin_addr.s_addr, channel->port, peer->sin_port};
-    if (!error && find_connection(&flow))
+    if (!error && channels_find(&net->channels, &flow))
         error = EADDRINUSE;
     if (!error) {
         channel->address = address;
         channel->peer_address = flow.peer_address;
         channel->peer_port = flow.peer_port;
-        add_connection(channel);
+        channels_connect(&net->channels, channel);
     }
     pthread_mutex_unlock(&net->lock);
     return error ? fail(error) : 0;
@@ -638,10 +533,7 @@ static int weir_local(struct channel *channel, struct sockaddr_in *addr)
 static void weir_close_channel(struct channel *channel)
 {
     pthread_mutex_lock(&net->lock);
-    if (channel->is_connected)
-        remove_connection(channel);
-    if (channel->owns_port)
-        net->owners[ntohs(channel->port)] = NULL;
+    channels_remove(&net->channels, channel);
     pthread_mutex_unlock(&net->lock);
     free(channel);
 }
