@@ -129,8 +129,8 @@ static void begin_serving(mysocket_t sd)
     }
     if (error) {
         free(argument);
+        /* Not closed: that would wait for the peer, and with us all others. */
         fprintf(stderr, "server: %s\n", strerror(error));
-        myclose(sd);
     }
 }
 
