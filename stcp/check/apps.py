@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""What is tested, seen from its application: a process with a transport in it.
+
+Driver runs our driver.c. Client and Server run programs that speak the file protocol of the course:
+what the application is to write or read has to be put into requests and answers there, so rules ask
+for it in words that all three understand (case.py)."""
+
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+
+OUTPUT_MAX = 1 << 20
+
+
+class App:
+    """A process whose output is kept. Subclasses say what its events are."""
+
+    def __init__(self):
+        self.process = None
+        self.output = {"stdout": b"", "stderr": b""}
+        self.pipes = {}
+        self.directory = tempfile.TemporaryDirectory(prefix="stcp-check-")
+
+    def run(self, command, **more):
+        self.process = subprocess.Popen(command, cwd=self.directory.name, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, **more)
+        self.pipes = {self.process.stdout.fileno(): "stdout",
+                      self.process.stderr.fileno(): "stderr"}
+
+    def descriptors(self):
+        return list(self.pipes)
+
+    def on_ready(self, descriptor):
+        more = os.read(descriptor, 65536)
+        name = self.pipes[descriptor]
+        if not more:
+            del self.pipes[descriptor]
+        elif len(self.output[name]) < OUTPUT_MAX:
+            self.output[name] += more
+
+    def is_dead(self):
+        return self.process is not None and self.process.poll() is not None
+
+    def death(self):
+        """How it ended, with the last thing it said."""
+        code = self.process.returncode
+        text = f"killed by {signal.Signals(-code).name}" if code < 0 else f"status {code}"
+        said = self.output["stderr"].decode("utf-8", "replace").strip().splitlines()
+        return text + (f": {said[-1]}" if said else "")
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+                if stream:
+                    stream.close()
+        self.directory.cleanup()
+
+
+class Driver(App):
+    """Events: connected (None, or an errno), data, has_end, error, closed, written."""
+
+    def __init__(self, program):
+        super().__init__()
+        self.control, theirs = socket.socketpair()
+        self.run([program, str(theirs.fileno())], stdin=subprocess.DEVNULL,
+                 pass_fds=[theirs.fileno()])
+        theirs.close()
+        self.buffer = b""
+        self.port = self.connected = self.error = self.closed = None
+        self.data = bytearray()
+        self.has_end = False
+        self.written = 0
+
+    def descriptors(self):
+        return super().descriptors() + ([self.control.fileno()] if self.control else [])
+
+    def tell(self, letter, data=b""):
+        try:
+            self.control.sendall(letter + struct.pack("!I", len(data)) + data)
+        except OSError:
+            pass  # it is dead; the next wait says so
+
+    def on_ready(self, descriptor):
+        if not self.control or descriptor != self.control.fileno():
+            super().on_ready(descriptor)
+            return
+        try:
+            more = self.control.recv(262144)
+        except OSError:
+            more = b""
+        if not more:
+            self.process.wait()
+            self.control.close()
+            self.control = None
+            return
+        self.buffer += more
+        while len(self.buffer) >= 5:
+            size = struct.unpack_from("!I", self.buffer, 1)[0]
+            if len(self.buffer) < 5 + size:
+                break
+            self.take(self.buffer[:1], self.buffer[5:5 + size])
+            self.buffer = self.buffer[5 + size:]
+
+    def take(self, letter, text):
+        if letter == b"d":
+            self.data += text
+        elif letter == b"e":
+            self.has_end = True
+        elif letter == b"w":
+            self.written += max(int(text), 0)
+        elif letter == b"l":
+            self.port = int(text)
+        elif letter in b"ca":
+            self.connected = int(text)
+        elif letter == b"r":
+            self.error = int(text)
+        elif letter == b"x":
+            self.closed = int(text)
+
+    def stop_control(self):
+        """Lets it end by itself."""
+        self.control.shutdown(socket.SHUT_WR)
+
+    def stop(self):
+        if self.control:
+            self.control.close()
+        super().stop()
+
+    # ---- What rules ask for.
+
+    def listen(self, case):
+        self.tell(b"l")
+        case.until(lambda: self.port is not None, "the application listens")
+        self.tell(b"a")
+
+    def connect(self, port):
+        self.connected = None
+        self.tell(b"c", str(port).encode())
+
+    def wait_connected(self, case):
+        case.until(lambda: self.connected is not None,
+                   "the application is told that the connection stands")
+        case.require(self.connected == 0,
+                     f"the application is told error {self.connected} in place of success")
+
+    def make_write(self, _case, data):
+        self.tell(b"w", data)
+        return data
+
+    def check_delivered(self, case):
+        want = bytes(case.peer.sent)
+        case.until(lambda: len(self.data) >= len(want), f"the application gets {len(want)} bytes",
+                   detail=lambda: f"it has {len(self.data)}")
+        case.require(self.data == want, differ(self.data, want))
+
+    def close(self, _case):
+        self.tell(b"x")
+
+    def wait_end(self, case):
+        case.until(lambda: self.has_end, "the application reads the end of the stream")
+
+    def wait_closed(self, case):
+        case.until(lambda: self.closed is not None, "myclose returns")
+
+
+def differ(got, want):
+    if len(got) > len(want) and got[:len(want)] == want:
+        return f"the application gets {len(got) - len(want)} bytes more than it should"
+    at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b), min(len(got), len(want)))
+    return f"the application gets wrong bytes, first at {at} of {len(want)}"
+
+
+class Server(App):
+    """A `server`: its application writes what requests ask for, and shows on stderr what it reads."""
+
+    connected = 0
+
+    def __init__(self, program):
+        super().__init__()
+        self.run([program], stdin=subprocess.DEVNULL)
+        self.port = None
+        self.files = 0
+
+    def listen(self, case):
+        pattern = re.compile(rb"Server's address is \S*:(\d+)\s")
+        case.until(lambda: pattern.search(self.output["stderr"]), "the server says its address")
+        self.port = int(pattern.search(self.output["stderr"])[1])
+
+    def wait_connected(self, case):
+        case.until(lambda: b"connected to" in self.output["stderr"],
+                   "the server says `connected to`")
+
+    def make_write(self, case, data):
+        self.files += 1
+        name = f"f{self.files}"
+        size = len(data)
+        while len(head := f"{name},{size},Ok\r\n".encode()) + size > len(data):
+            size -= 1
+        body = data[:size] + b"*" * (len(data) - len(head) - size)
+        with open(os.path.join(self.directory.name, name), "wb") as file:
+            file.write(data[:size])
+        case.peer.send_data(f"{name}\r\n".encode())
+        return head + body
+
+    def check_delivered(self, case):
+        line = bytes(case.peer.sent).rpartition(b"\r\n")[2]
+        case.peer.send_data(b"\r\n")
+        case.until(lambda: b"client: " + line + b"\n" in self.output["stderr"],
+                   f"the server says that it has read the {len(line)} bytes")
+
+    def close(self, case):
+        case.peer.send_data(b"\r\n")
+
+    def wait_end(self, case):
+        case.until(lambda: case.peer.has_fin, "the server sees the end, and closes")
+
+    def wait_closed(self, case):
+        """It goes on serving; what can be seen is that its kernel connection ends."""
+        case.until(lambda: case.peer.is_closed, "the server closes the kernel's connection")
+
+
+class Client(App):
+    """A `client` at its prompt: it writes a request, and shows the first line of the answer."""
+
+    connected = 0
+
+    def __init__(self, program):
+        super().__init__()
+        self.program = program
+
+    def connect(self, port):
+        self.run([self.program, f"127.0.0.1:{port}"], stdin=subprocess.PIPE)
+
+    def is_dead(self):
+        return super().is_dead() and self.process.returncode not in (0, 1)
+
+    def wait_connected(self, case):
+        case.until(lambda: b"client>" in self.output["stdout"], "the client shows its prompt")
+
+    def make_write(self, _case, data):
+        line = bytes(97 + byte % 26 for byte in data[:-2])
+        self.process.stdin.write(line + b"\n")
+        self.process.stdin.flush()
+        return line + b"\r\n"
+
+    def check_delivered(self, case):
+        line = bytes(case.peer.sent) + b",-1,no"
+        self.make_write(case, b"name\r\n")
+        case.peer.send_data(b",-1,no\r\n")
+        case.until(lambda: b"server: " + line in self.output["stdout"],
+                   f"the client shows the {len(line)} bytes that it has read")
+
+    def close(self, _case):
+        self.process.stdin.close()
+
+    def wait_end(self, _case):
+        """It sits at its prompt and cannot see the end."""
+
+    def wait_closed(self, case):
+        case.until(super().is_dead, "the client ends")
