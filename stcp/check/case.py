@@ -12,7 +12,8 @@ from .apps import Client, Driver, Server
 from .peer import Broken, Peer
 from .wire import ACK, LOOPBACK, SYN
 
-WAIT_S = 3.0  # for anything that should happen at once
+WAIT_S = 2.0   # for anything that should happen at once
+CASE_S = 20.0  # for a whole case
 
 APPS = {"driver": Driver, "client": Client, "server": Server}
 
@@ -34,6 +35,7 @@ class Case:
         self.is_lossy = setting.edition == "loss"
         self.app = APPS[setting.kind](setting.program)
         self.listener = self.peer = None
+        self.end = time.monotonic() + CASE_S * setting.patience  # None: for this rule there is none
         self.expected = b""
 
     def __enter__(self):
@@ -72,14 +74,24 @@ class Case:
         """Waits until `condition` holds; else the rule is broken: `what` has not happened."""
         seconds *= self.setting.patience
         end = time.monotonic() + seconds
+        if self.end is not None:
+            end = min(end, self.end)
         while not condition():
             left = end - time.monotonic()
-            if self.app.is_dead():
+            if self.app.is_dead() and not self.drain(condition):
                 raise Broken(f"the program died ({self.app.death()}), waited for: {what}")
             if left <= 0:
-                raise Broken(f"not within {seconds:g} s: {what}"
+                raise Broken(f"not in time: {what}"
                              + (f" ({detail()})" if detail else ""))
             self.poll(left)
+
+    def drain(self, condition):
+        """Takes what a dead process has left; answers whether `condition` holds then."""
+        for _ in range(100):
+            if condition():
+                return True
+            self.poll(0)
+        return condition()
 
     def quiet(self, seconds, condition=lambda: False):
         """Goes on for a time, or until something happens; answers whether it did."""

@@ -73,7 +73,7 @@ static void get_all(void *data, size_t length)
         ssize_t done = read(control, at, length);
 
         if (done <= 0)
-            _exit(0);
+            exit(0);
         at += done;
         length -= (size_t)done;
     }

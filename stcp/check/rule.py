@@ -9,6 +9,7 @@ one mistake makes one rule broken. Without its handshake nothing is run at all.
 A rule that fails is run once more, alone, and is broken only if it fails again: the machine may have
 been busy."""
 
+import copy
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,8 @@ from .peer import Broken, Unclear
 
 HELD, BROKEN, UNCLEAR, LEFT_OUT = "held", "broken", "unclear", "left out"
 ROLES = ("passive", "active")
-WORKERS = 6
+WORKERS = 8
+HURRY = 0.25  # of the patience, for what will be unclear if it fails
 
 
 class Rule:
@@ -108,15 +110,35 @@ class Run:
             return ["byte-order"] if checked.id != "byte-order" else []
         return [f"open-{role}" for role in checked.roles]
 
+    def closure(self, needs):
+        """`needs` and what those need."""
+        found = {}
+        rest = list(needs)
+        while rest:
+            need = rest.pop()
+            if need not in found:
+                found[need] = True
+                rest += next(checked.needs for checked in RULES if checked.id == need)
+        return found
+
     def failed_needs(self, needs, role):
         """Those of `needs` that do not hold; in this role, if they are run in it."""
         failed = []
-        for need in needs:
+        for need in self.closure(needs):
             same = self.jobs.get((need, role))
             jobs = [same] if same else [self.jobs.get((need, other)) for other in ROLES]
             if any(job and job.result().status != HELD for job in jobs):
                 failed.append(need)
         return failed
+
+    def hurried(self, checked, role):
+        """The setting; with less patience if it is known that a failure would tell nothing."""
+        jobs = [self.jobs.get((need, role)) for need in self.closure(checked.needs)]
+        if not any(job and job.done() and job.result().status != HELD for job in jobs):
+            return self.setting
+        setting = copy.copy(self.setting)
+        setting.patience *= HURRY
+        return setting
 
     def judge(self, checked, role):
         started = time.monotonic()
@@ -132,7 +154,7 @@ class Run:
         if blocked:
             return Outcome(checked, UNCLEAR, f"first {blocked[0]} must hold")
         try:
-            error = play(self.setting, checked, role)
+            error = play(self.hurried(checked, role), checked, role)
             if error is None:
                 return Outcome(checked)
             blocked = self.failed_needs(checked.needs, role)

@@ -26,9 +26,13 @@ def data_sent(case):
 
 @rule("Data that comes in order is delivered, and acknowledged with the next number expected.", kinds=ALL)
 def data_received(case):
-    case.open()
+    peer = case.open()
+    due = []
     for count in (1, 200, 536):
-        case.send_and_ack(pattern(count))
+        peer.send_data(pattern(count))
+        due.append(peer.snd)
+    case.until(lambda: peer.last_ack in due, f"an ACK of it, one of {due}",
+               detail=lambda: f"the last one was {peer.last_ack}")
     case.check_delivered()
 
 
@@ -94,7 +98,7 @@ def duplicate(case):
 
 
 @rule("A segment that crosses the left edge of the window is split: the new part is delivered, all of it "
-      "is acknowledged.", needs=("data-received",))
+      "is acknowledged.", needs=("data-received", "ack-at-once"))
 def overlap_left(case):
     peer = case.open()
     case.send_and_ack(pattern(200))
@@ -107,7 +111,7 @@ def overlap_left(case):
 
 
 @rule("A segment that crosses the right edge of the window (3072 bytes from the number expected) is "
-      "split: the part outside is neither acknowledged nor delivered.", needs=("data-received",))
+      "split: the part outside is neither acknowledged nor delivered.", needs=("data-received", "ack-at-once"))
 def overlap_right(case):
     peer = case.open()
     case.send_and_ack(b"begin. ")
@@ -136,7 +140,7 @@ def fill(case, data, edge):
 
 
 @rule("A segment beyond the window is dropped, and not acknowledged.",
-      needs=("data-received", "overlap-right"))
+      needs=("data-received", "ack-at-once", "overlap-right"))
 def right_of_window(case):
     peer = case.open()
     case.send_and_ack(b"begin. ")
@@ -149,7 +153,7 @@ def right_of_window(case):
 
 
 @rule("Data is accepted from a peer that does not set ACK beside it (flags 0, ack 0).",
-      needs=("data-received",))
+      needs=("data-received", "ack-at-once"))
 def data_without_ack(case):
     case.open()
     case.send_and_ack(b"no flags. ", flags=0, ack=0)
@@ -170,7 +174,7 @@ def ack_flag(case):
 
 
 @rule("No more than 3072 bytes are sent ahead of what is acknowledged, even if a larger window is "
-      "offered, and no less if there is so much.", needs=("data-sent",), kinds=("driver", "server"))
+      "offered, and no less if there is so much.", needs=("data-sent", "ack-at-once"), kinds=("driver", "server"))
 def window_limit(case):
     peer = case.open(win=65535)
     case.write(case.window + 1500)

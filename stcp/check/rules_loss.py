@@ -68,7 +68,7 @@ def syn_again(case):
 
 
 @rule("Data that is not acknowledged is sent again, the same bytes with the same numbers.",
-      needs=("data-sent",), editions=LOSS)
+      needs=("data-sent", "ack-at-once"), editions=LOSS)
 def data_again(case):
     peer = case.open()
     case.write(400)
@@ -131,7 +131,7 @@ def timer_stops(case):
 
 
 @rule("Go-back-N: when a segment is lost, it and everything behind it is sent again.",
-      needs=("data-again",), editions=LOSS)
+      needs=("data-again", "window-limit"), editions=LOSS)
 def go_back_n(case):
     peer = case.open()
     case.write(2500)
@@ -157,6 +157,7 @@ def count_sends(case, number, what, flags, has_ended):
     """Sees to it that what has `number` is sent six times, and then no more, and all ends."""
     peer = case.peer
     gap = AGAIN_S / 2
+    case.end = None  # the times grow as those of the tested side do
 
     def times():
         return times_of(peer, number, flags)
@@ -204,7 +205,7 @@ def six_syns(case):
 
 
 @rule("ACKs are cumulative: data beyond a gap is answered by an ACK of the number expected, and data in "
-      "the gap by one of all.", needs=("data-received", "duplicate"), editions=LOSS)
+      "the gap by one of all.", needs=("data-received", "ack-at-once", "duplicate"), editions=LOSS)
 def gap_ack(case):
     peer = case.open()
     case.send_and_ack(b"begin. ")
@@ -233,7 +234,7 @@ def out_of_order(case):
 
 
 @rule("A FIN that comes before its data is kept, too, or asked for again; the end is delivered behind "
-      "the data.", needs=("out-of-order", "fin-with-data"), editions=LOSS)
+      "the data.", needs=("out-of-order", "fin-with-data", "end-of-stream"), editions=LOSS)
 def fin_out_of_order(case):
     peer = case.open()
     peer.send(FIN | ACK, b"second", seq=peer.snd + 6)

@@ -19,7 +19,7 @@ class Segment:
          self.urp) = HEADER.unpack_from(raw)
         self.off, self.x2 = offset >> 4, offset & 15
         self.raw = raw
-        self.payload = raw[4 * self.off:]
+        self.payload = raw[4 * max(self.off, 5):]
 
     @property
     def end(self):
