@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""stcp-check: plays the other end of STCP connections, and tells rule by rule what a transport breaks.
+"""stcp-check: plays the other end of STCP connections, and tells rule by rule what is broken.
 
     wire.py      segments as bytes            build.py     compiling a transport with the driver
     peer.py      the raw peer                 apps.py      what is tested, seen from its application

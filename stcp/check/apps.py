@@ -42,6 +42,10 @@ class App:
         elif len(self.output[name]) < OUTPUT_MAX:
             self.output[name] += more
 
+    def is_connected(self):
+        """Whether the application knows that the connection stands."""
+        raise NotImplementedError
+
     def is_dead(self):
         return self.process is not None and self.process.poll() is not None
 
@@ -143,6 +147,9 @@ class Driver(App):
         self.connected = None
         self.tell(b"c", str(port).encode())
 
+    def is_connected(self):
+        return self.connected == 0
+
     def wait_connected(self, case):
         case.until(lambda: self.connected is not None,
                    "the application is told that the connection stands")
@@ -176,10 +183,22 @@ def differ(got, want):
     return f"the application gets wrong bytes, first at {at} of {len(want)}"
 
 
-class Server(App):
-    """A `server`: its application writes what requests ask for, and shows on stderr what it reads."""
+def unfinished(case):
+    """What we have sent since the last end of a line; the next one begins with it."""
+    return bytes(case.peer.sent).rpartition(b"\r\n")[2].decode()
 
-    connected = 0
+
+def body_size(name, total):
+    """How large a file must be for the whole answer to have `total` bytes; None: no size does."""
+    for size in range(total, -1, -1):
+        length = len(f"{name},{size},Ok\r\n") + size
+        if length <= total:
+            return size if length == total else None
+    raise ValueError(f"an answer about {name} has more than {total} bytes")
+
+
+class Server(App):
+    """A `server`: it writes what requests ask for, and tells on stderr what it reads."""
 
     def __init__(self, program):
         super().__init__()
@@ -192,26 +211,28 @@ class Server(App):
         case.until(lambda: pattern.search(self.output["stderr"]), "the server says its address")
         self.port = int(pattern.search(self.output["stderr"])[1])
 
+    def is_connected(self):
+        return b"connected to" in self.output["stderr"]
+
     def wait_connected(self, case):
-        case.until(lambda: b"connected to" in self.output["stderr"],
-                   "the server says `connected to`")
+        case.until(self.is_connected, "the server says `connected to`")
 
     def make_write(self, case, data):
         self.files += 1
-        name = f"f{self.files}"
-        size = len(data)
-        while len(head := f"{name},{size},Ok\r\n".encode()) + size > len(data):
-            size -= 1
-        body = data[:size] + b"*" * (len(data) - len(head) - size)
+        line = unfinished(case)
+        rest = f"f{self.files}"
+        while (size := body_size(line + rest, len(data))) is None:
+            rest += "_"
+        name = line + rest
         with open(os.path.join(self.directory.name, name), "wb") as file:
             file.write(data[:size])
-        case.peer.send_data(f"{name}\r\n".encode())
-        return head + body
+        case.peer.send_data(f"{rest}\r\n".encode())
+        return f"{name},{size},Ok\r\n".encode() + data[:size]
 
     def check_delivered(self, case):
-        line = bytes(case.peer.sent).rpartition(b"\r\n")[2]
+        line = unfinished(case)
         case.peer.send_data(b"\r\n")
-        case.until(lambda: b"client: " + line + b"\n" in self.output["stderr"],
+        case.until(lambda: f"client: {line}\n".encode() in self.output["stderr"],
                    f"the server says that it has read the {len(line)} bytes")
 
     def close(self, case):
@@ -228,11 +249,10 @@ class Server(App):
 class Client(App):
     """A `client` at its prompt: it writes a request, and shows the first line of the answer."""
 
-    connected = 0
-
     def __init__(self, program):
         super().__init__()
         self.program = program
+        self.is_waiting = False  # for the rest of the answer to a request
 
     def connect(self, port):
         self.run([self.program, f"127.0.0.1:{port}"], stdin=subprocess.PIPE)
@@ -240,20 +260,28 @@ class Client(App):
     def is_dead(self):
         return super().is_dead() and self.process.returncode not in (0, 1)
 
-    def wait_connected(self, case):
-        case.until(lambda: b"client>" in self.output["stdout"], "the client shows its prompt")
+    def is_connected(self):
+        return b"client>" in self.output["stdout"]
 
-    def make_write(self, _case, data):
+    def wait_connected(self, case):
+        case.until(self.is_connected, "the client shows its prompt")
+
+    def make_write(self, case, data):
+        if self.is_waiting:
+            case.peer.send_data(b",-1,no\r\n")
+        self.is_waiting = True
         line = bytes(97 + byte % 26 for byte in data[:-2])
         self.process.stdin.write(line + b"\n")
         self.process.stdin.flush()
         return line + b"\r\n"
 
     def check_delivered(self, case):
-        line = bytes(case.peer.sent) + b",-1,no"
-        self.make_write(case, b"name\r\n")
+        line = unfinished(case)
+        if not self.is_waiting:
+            self.make_write(case, b"name\r\n")
+        self.is_waiting = False
         case.peer.send_data(b",-1,no\r\n")
-        case.until(lambda: b"server: " + line in self.output["stdout"],
+        case.until(lambda: f"server: {line},-1,no".encode() in self.output["stdout"],
                    f"the client shows the {len(line)} bytes that it has read")
 
     def close(self, _case):

@@ -17,7 +17,8 @@ class BuildError(Exception):
 
 def run(command):
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False)
     except OSError as error:
         raise BuildError(f"{command[0]}: {error.strerror}") from error
     if done.returncode != 0:
@@ -30,7 +31,7 @@ def is_older(target, sources):
 
 
 def build(root, transport, compiler, flags, place):
-    """The driver with `transport` in it; a path. Objects of our layers in `place` are used again."""
+    """The driver with `transport` in it; a path. Our objects in `place` are used again."""
     place = pathlib.Path(place)
     root = pathlib.Path(root)
     transport = pathlib.Path(transport)

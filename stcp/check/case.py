@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """One connection of a test: the tested process on one side, the raw peer on the other.
 
-Everything waits for events with a deadline, never for time to pass by itself (but for `quiet`, where
-the rule is that nothing happens)."""
+Everything waits for events with a deadline, never for time to pass by itself (but for `quiet`,
+where the rule is that nothing happens)."""
 
 import select
 import socket

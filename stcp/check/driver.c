@@ -3,8 +3,8 @@
 /* driver: an application over STCP that does what stcp-check tells it.
  *
  * Commands and answers travel over the descriptor named by the only argument, which is no standard
- * one: what appears on stdout or stderr is the transport's. Each is a letter, a length of 4 bytes in
- * network byte order, and as many bytes:
+ * one: what appears on stdout or stderr is the transport's. Each is a letter, a length of 4 bytes
+ * in network byte order, and as many bytes:
  *
  *   c PORT  connect to 127.0.0.1     answer: c ERRNO, 0 for success
  *   l       bind and listen          answer: l PORT
@@ -12,9 +12,9 @@
  *   w BYTES write                    answer: w COUNT
  *   x       close                    answer: x RESULT
  *
- * Beside that a thread reads from the connection all the time, and says d BYTES, and at the end e (the
- * end of the stream) or r ERRNO. There may be several connections, one after the other; the commands are
- * about the last. C90 and C++98. */
+ * Beside that a thread reads from the connection all the time, and says d BYTES, and at the end e
+ * (the end of the stream) or r ERRNO. There may be several connections, one after the other; the
+ * commands are about the last. C90 and C++98. */
 
 #include "mysock.h"
 #include <arpa/inet.h>

@@ -20,8 +20,8 @@ def parse(arguments):
     parser.add_argument("--program", choices=("client", "server"),
                         help="PATH is a program that is built already")
     parser.add_argument("--edition", choices=("loss", "reliable"),
-                        help="whether it sends again what is lost (default for a transport: loss; for "
-                        "a program: reliable)")
+                        help="whether it sends again what is lost (default for a transport: "
+                        "loss; for a program: reliable)")
     parser.add_argument("--cc", default="gcc", help="the compiler (gcc)")
     parser.add_argument("-D", dest="defines", action="append", default=[], metavar="NAME[=VALUE]",
                         help="for the compiler")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The raw peer: one end of an STCP connection that does what a rule tells it, and nothing by itself.
+"""The raw peer: one end of an STCP connection that does what a rule tells it, and nothing else.
 
-It sends segments made by hand, and keeps book of what comes: every segment with its time, the bytes in
-order, the acknowledgments. Numbers: `snd` is the next one we send, `una` what we have acknowledged
-last, `rcv` the next one that the other side sends. Nothing is acknowledged by itself unless `auto_ack`."""
+It sends segments made by hand, and keeps book of what comes: every segment with its time, the bytes
+in order, the acknowledgments. Numbers: `snd` is the next one we send, `una` what we have
+acknowledged last, `rcv` the next one that the other side sends. Nothing is acknowledged unless it
+is told to, or `auto_ack` is set."""
 
 import socket
 import time

@@ -3,11 +3,11 @@
 
 A rule is a function that plays one connection and raises Broken. It is run for each role that the
 tested side can have. `needs` are rules without which nothing can be said about it: if one of them
-does not hold and this one fails as well, it is unclear, since the cause is most likely the other's. So
-one mistake makes one rule broken. Without its handshake nothing is run at all.
+does not hold and this one fails as well, it is unclear, since the cause is most likely the other's.
+So one mistake makes one rule broken. Without its handshake nothing is run at all.
 
-A rule that fails is run once more, alone, and is broken only if it fails again: the machine may have
-been busy."""
+A rule that fails is run once more, and is broken only if it fails again: the machine may have been
+busy."""
 
 import copy
 import threading
@@ -17,8 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from .case import Case
 from .peer import Broken, Unclear
 
-HELD, BROKEN, UNCLEAR, LEFT_OUT = "held", "broken", "unclear", "left out"
+HELD, BROKEN, UNCLEAR = "held", "broken", "unclear"
 ROLES = ("passive", "active")
+ALL = ("driver", "client", "server")
+DRIVER_SERVER = ("driver", "server")
 WORKERS = 8
 HURRY = 0.25  # of the patience, for what will be unclear if it fails
 
@@ -148,9 +150,9 @@ class Run:
         return outcome
 
     def attempt(self, checked, role):
-        blocked = self.failed_needs([name for name in self.handshakes(checked)
-                                     if not name.startswith("open-") or name == f"open-{role}"],
-                                    role)
+        first = [name for name in self.handshakes(checked)
+                 if name in ("byte-order", f"open-{role}")]
+        blocked = self.failed_needs(first, role)
         if blocked:
             return Outcome(checked, UNCLEAR, f"first {blocked[0]} must hold")
         try:
@@ -160,6 +162,8 @@ class Run:
             blocked = self.failed_needs(checked.needs, role)
             if blocked:
                 return Outcome(checked, UNCLEAR, f"it fails, but so does {blocked[0]}")
+            if self.is_broken_elsewhere(checked, role):
+                return Outcome(checked, BROKEN, str(error), trace=getattr(error, "trace", ()))
             with self.alone:
                 again = play(self.setting, checked, role)
             if again is None:
@@ -183,6 +187,11 @@ class Run:
             if checked.id not in order:
                 add(checked)
         return list(order.values())
+
+    def is_broken_elsewhere(self, checked, role):
+        """Whether it is known that the rule does not hold in another role."""
+        jobs = [self.jobs.get((checked.id, other)) for other in ROLES if other != role]
+        return any(job and job.done() and job.result().status == BROKEN for job in jobs)
 
     def run(self):
         """Outcomes by rule, in order."""

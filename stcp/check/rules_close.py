@@ -2,10 +2,9 @@
 """Rules about the end of a connection."""
 
 from .case import pattern
-from .rule import rule
+from .rule import ALL, DRIVER_SERVER, rule
 from .wire import ACK, FIN
 
-ALL = ("driver", "client", "server")
 EARLY_S = 0.1  # for what must not come yet
 
 
@@ -32,7 +31,7 @@ def fin_with_data(case):
 
 
 @rule("A FIN that is acknowledged already is acknowledged again, when it comes again.",
-      needs=("fin-with-ack", "duplicate"))
+      needs=("fin-with-ack", "duplicate"), kinds=ALL)
 def fin_again(case):
     peer = case.open()
     case.send_and_ack(b"data")
@@ -40,8 +39,8 @@ def fin_again(case):
     case.wait_ack("an ACK of our FIN")
     mark = len(peer.segments)
     peer.send(FIN | ACK, seq=peer.snd - 1)
-    case.until(lambda: any(one.has(ACK) for one in peer.segments[mark:]), "the FIN that comes again "
-               "is answered by an ACK")
+    case.until(lambda: any(one.has(ACK) for one in peer.segments[mark:]),
+               "the FIN that comes again is answered by an ACK")
     ack = next(one.ack for one in peer.segments[mark:] if one.has(ACK))
     case.require(ack == peer.snd, f"it is answered by ack {ack}, {peer.snd} was due")
 
@@ -55,9 +54,9 @@ def finish(case):
                  f"the FIN comes after {len(peer.data)} bytes, {len(case.expected)} were written")
 
 
-@rule("We close first: FIN after all data; while the peer's side is open its data is acknowledged; its "
-      "FIN ends the connection.", needs=("data-sent", "ack-at-once", "fin-with-ack"),
-      kinds=("driver", "server"))
+@rule("We close first: FIN after all data; while the peer's side is open its data is "
+      "acknowledged; its FIN ends the connection.",
+      needs=("data-sent", "ack-at-once", "fin-with-ack"), kinds=DRIVER_SERVER)
 def close_first(case):
     peer = case.open()
     case.write(1200)
@@ -74,8 +73,9 @@ def close_first(case):
     case.app.wait_closed(case)
 
 
-@rule("The FIN follows the data: what the application has written before its close is all sent before, "
-      "also when the window is small.", needs=("close-first", "window-small"))
+@rule("The FIN follows the data: what the application has written before its close is all sent "
+      "before, also when the window is small.", needs=("close-first", "window-small"),
+      kinds=DRIVER_SERVER)
 def fin_behind_data(case):
     peer = case.open(win=500)
     case.write(1500)
@@ -92,8 +92,8 @@ def fin_behind_data(case):
     case.app.wait_closed(case)
 
 
-@rule("They close first: the application reads the end, and can still write; then FIN, and the ACK of "
-      "it ends the connection.", needs=("close-first", "end-of-stream"))
+@rule("They close first: the application reads the end, and can still write; then FIN, and the "
+      "ACK of it ends the connection.", needs=("close-first", "end-of-stream"))
 def close_second(case):
     peer = case.open()
     peer.send_fin()
@@ -108,8 +108,8 @@ def close_second(case):
     case.app.wait_closed(case)
 
 
-@rule("Both close at once: a FIN that crosses ours is acknowledged, and the ACK of ours ends the "
-      "connection.", needs=("close-first",))
+@rule("Both close at once: a FIN that crosses ours is acknowledged, and the ACK of ours ends "
+      "the connection.", needs=("close-first",))
 def close_simultaneous(case):
     peer = case.open()
     case.write(100)

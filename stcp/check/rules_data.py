@@ -3,17 +3,16 @@
 
 from .case import pattern
 from .peer import Broken
-from .rule import rule
+from .rule import ALL, DRIVER_SERVER, rule
 from .wire import ACK
 
-ALL = ("driver", "client", "server")
 TRIALS = 5
 ACK_WITHIN_S = 0.06  # the best of TRIALS
 MEGABYTE = 1 << 20
 
 
-@rule("Data is sent in order: the SYN takes one number, each byte one, th_seq is that of the first byte.",
-      kinds=ALL)
+@rule("Data is sent in order: the SYN takes one number, each byte one, th_seq is that of the "
+      "first byte.", kinds=ALL)
 def data_sent(case):
     peer = case.open()
     peer.auto_ack = True
@@ -24,7 +23,8 @@ def data_sent(case):
         case.wait_data(2300)
 
 
-@rule("Data that comes in order is delivered, and acknowledged with the next number expected.", kinds=ALL)
+@rule("Data that comes in order is delivered, and acknowledged with the next number expected.",
+      kinds=ALL)
 def data_received(case):
     peer = case.open()
     due = []
@@ -71,7 +71,7 @@ def mss(case):
 
 
 @rule("Data is sent at once, whether something is unacknowledged or not (no Nagle algorithm).",
-      needs=("data-sent",))
+      needs=("data-sent",), kinds=ALL)
 def no_waiting(case):
     case.open()
     for count in (10, 20, 30):
@@ -79,8 +79,8 @@ def no_waiting(case):
         case.wait_data(count, "small data is sent while other data is unacknowledged")
 
 
-@rule("A segment with old data is answered by a fresh ACK for the number expected, and not delivered "
-      "again.", needs=("data-received", "ack-at-once"))
+@rule("A segment with old data is answered by a fresh ACK for the number expected, and not "
+      "delivered again.", needs=("data-received", "ack-at-once"), kinds=ALL)
 def duplicate(case):
     peer = case.open()
     data = pattern(300)
@@ -97,8 +97,8 @@ def duplicate(case):
     case.check_delivered()
 
 
-@rule("A segment that crosses the left edge of the window is split: the new part is delivered, all of it "
-      "is acknowledged.", needs=("data-received", "ack-at-once"))
+@rule("A segment that crosses the left edge of the window is split: the new part is delivered, "
+      "all of it is acknowledged.", needs=("data-received", "ack-at-once"), kinds=ALL)
 def overlap_left(case):
     peer = case.open()
     case.send_and_ack(pattern(200))
@@ -110,8 +110,9 @@ def overlap_left(case):
     case.check_delivered()
 
 
-@rule("A segment that crosses the right edge of the window (3072 bytes from the number expected) is "
-      "split: the part outside is neither acknowledged nor delivered.", needs=("data-received", "ack-at-once"))
+@rule("A segment that crosses the right edge of the window (3072 bytes from the number "
+      "expected) is split: the part outside is neither acknowledged nor delivered.",
+      needs=("data-received", "ack-at-once"))
 def overlap_right(case):
     peer = case.open()
     case.send_and_ack(b"begin. ")
@@ -133,7 +134,7 @@ def fill(case, data, edge):
         peer.send_data(data[at:at + 500])
     case.until(lambda: peer.last_ack >= peer.snd, f"an ACK of what came in order, ack {peer.snd}")
     case.require(peer.last_ack <= start + edge,
-                 f"ack {peer.last_ack} covers what lay outside of the window, from {start + edge} on")
+                 f"ack {peer.last_ack} covers what lay beyond the window, from {start + edge} on")
     kept = peer.last_ack - peer.snd
     peer.sent += pattern(kept, len(data))
     peer.snd = peer.last_ack
@@ -153,7 +154,7 @@ def right_of_window(case):
 
 
 @rule("Data is accepted from a peer that does not set ACK beside it (flags 0, ack 0).",
-      needs=("data-received", "ack-at-once"))
+      needs=("data-received", "ack-at-once"), kinds=ALL)
 def data_without_ack(case):
     case.open()
     case.send_and_ack(b"no flags. ", flags=0, ack=0)
@@ -162,19 +163,21 @@ def data_without_ack(case):
     case.check_delivered()
 
 
-@rule("th_ack counts only where the ACK flag is set.", needs=("data-without-ack", "window-limit"))
+@rule("th_ack counts only where the ACK flag is set.", needs=("data-without-ack", "window-limit"),
+      kinds=DRIVER_SERVER)
 def ack_flag(case):
     peer = case.open()
     case.write(2 * case.window)
     case.wait_data(case.window)
     for _ in range(3):
         case.send_and_ack(b"|", flags=0, ack=peer.rcv)
-    case.require(len(peer.data) == case.window, f"{len(peer.data) - case.window} bytes more are sent "
-                 "after segments without ACK flag, whose th_ack would have allowed it")
+    case.require(len(peer.data) == case.window,
+                 f"{len(peer.data) - case.window} bytes more are sent after segments without ACK flag, whose th_ack would have allowed it")
 
 
-@rule("No more than 3072 bytes are sent ahead of what is acknowledged, even if a larger window is "
-      "offered, and no less if there is so much.", needs=("data-sent", "ack-at-once"), kinds=("driver", "server"))
+@rule("No more than 3072 bytes are sent ahead of what is acknowledged, even if a larger window "
+      "is offered, and no less if there is so much.", needs=("data-sent", "ack-at-once"),
+      kinds=DRIVER_SERVER)
 def window_limit(case):
     peer = case.open(win=65535)
     case.write(case.window + 1500)
@@ -199,7 +202,7 @@ def allow(case, win, more):
 
 
 @rule("A small window is honoured: the SYN offers 5, so 5 bytes are sent ahead.",
-      needs=("data-sent", "window-limit"))
+      needs=("data-sent", "window-limit"), kinds=ALL)
 def window_small(case):
     peer = case.open(win=5)
     case.write(18)
@@ -212,7 +215,7 @@ def window_small(case):
 
 
 @rule("The newest window is honoured when it shrinks, to 5 and to less than is under way.",
-      needs=("window-small",))
+      needs=("window-small",), kinds=DRIVER_SERVER)
 def window_shrink(case):
     peer = case.open()
     case.write(case.window + 1000)
@@ -222,15 +225,15 @@ def window_shrink(case):
     peer.win = 5
     peer.send(ACK)
     case.fence()
-    case.require(len(peer.data) == before, f"{len(peer.data) - before} new bytes are sent after the "
-                 "window has shrunk to 5 with more than that under way")
+    case.require(len(peer.data) == before,
+                 f"{len(peer.data) - before} new bytes are sent after the window has shrunk to 5 with more than that under way")
     allow(case, 5, 5)
     allow(case, 5, 5)
     allow(case, case.window, 990)
 
 
 @rule("In a window of 0 nothing is sent; an update without a new ack number opens it again.",
-      needs=("window-shrink",))
+      needs=("window-shrink",), kinds=ALL)
 def window_zero(case):
     peer = case.open()
     case.write(100)

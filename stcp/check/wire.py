@@ -53,7 +53,7 @@ def checksum(data):
 
 @functools.lru_cache(maxsize=None)
 def pseudo_addresses():
-    """What the addresses add: that of this machine's own name, and the peer's, which is loopback."""
+    """What the addresses add: that of this machine's own name, and the peer's: loopback."""
     try:
         own = socket.gethostbyname(socket.gethostname())
     except OSError:
