@@ -6,12 +6,14 @@ what the application is to write or read has to be put into requests and answers
 for it in words that all three understand (case.py)."""
 
 import os
+import pty
 import re
 import signal
 import socket
 import struct
 import subprocess
 import tempfile
+import termios
 
 OUTPUT_MAX = 1 << 20
 
@@ -25,17 +27,21 @@ class App:
         self.pipes = {}
         self.directory = tempfile.TemporaryDirectory(prefix="stcp-check-")
 
-    def run(self, command, **more):
-        self.process = subprocess.Popen(command, cwd=self.directory.name, stdout=subprocess.PIPE,
+    def run(self, command, stdout=subprocess.PIPE, **more):
+        self.process = subprocess.Popen(command, cwd=self.directory.name, stdout=stdout,
                                         stderr=subprocess.PIPE, **more)
-        self.pipes = {self.process.stdout.fileno(): "stdout",
-                      self.process.stderr.fileno(): "stderr"}
+        self.pipes = {self.process.stderr.fileno(): "stderr"}
+        if self.process.stdout:
+            self.pipes[self.process.stdout.fileno()] = "stdout"
 
     def descriptors(self):
         return list(self.pipes)
 
     def on_ready(self, descriptor):
-        more = os.read(descriptor, 65536)
+        try:
+            more = os.read(descriptor, 65536)
+        except OSError:
+            more = b""  # a terminal that nobody holds any more
         name = self.pipes[descriptor]
         if not more:
             del self.pipes[descriptor]
@@ -60,7 +66,7 @@ class App:
         if self.process:
             self.process.kill()
             self.process.wait()
-            for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            for stream in (self.process.stdout, self.process.stderr):
                 if stream:
                     stream.close()
         self.directory.cleanup()
@@ -247,15 +253,27 @@ class Server(App):
 
 
 class Client(App):
-    """A `client` at its prompt: it writes a request, and shows the first line of the answer."""
+    """A `client` at its prompt: it writes a request, and shows the first line of the answer. It has a
+    terminal, since in a pipe its prompt might be held back."""
 
     def __init__(self, program):
         super().__init__()
         self.program = program
         self.is_waiting = False  # for the rest of the answer to a request
+        self.terminal, self.inside = pty.openpty()
+        mode = termios.tcgetattr(self.inside)
+        mode[1] &= ~termios.OPOST
+        mode[3] &= ~termios.ECHO
+        termios.tcsetattr(self.inside, termios.TCSANOW, mode)
 
     def connect(self, port):
-        self.run([self.program, f"127.0.0.1:{port}"], stdin=subprocess.PIPE)
+        self.run([self.program, f"127.0.0.1:{port}"], stdin=self.inside, stdout=self.inside)
+        self.pipes[self.terminal] = "stdout"
+
+    def stop(self):
+        super().stop()
+        os.close(self.terminal)
+        os.close(self.inside)
 
     def is_dead(self):
         return super().is_dead() and self.process.returncode not in (0, 1)
@@ -271,8 +289,7 @@ class Client(App):
             case.peer.send_data(b",-1,no\r\n")
         self.is_waiting = True
         line = bytes(97 + byte % 26 for byte in data[:-2])
-        self.process.stdin.write(line + b"\n")
-        self.process.stdin.flush()
+        os.write(self.terminal, line + b"\n")
         return line + b"\r\n"
 
     def check_delivered(self, case):
@@ -285,7 +302,7 @@ class Client(App):
                    f"the client shows the {len(line)} bytes that it has read")
 
     def close(self, _case):
-        self.process.stdin.close()
+        os.write(self.terminal, b"\x04")  # the end of input
 
     def wait_end(self, _case):
         """It sits at its prompt and cannot see the end."""

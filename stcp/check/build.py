@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Compiles a transport with our layers and the driver, with the course's flags."""
 
+import hashlib
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 
 COURSE_FLAGS = ["-ansi", "-pthread", "-D_GNU_SOURCE", "-DLINUX", "-g", "-Wall", "-W",
                 "-D_REENTRANT"]
-LAYERS = ("checksum", "glue", "listen", "mysock", "net_tcp", "queue", "table", "unreliable")
+SOURCES = re.compile(r"^set\(stcp_sources (.*)\)$", re.MULTILINE)
 
 
 class BuildError(Exception):
@@ -30,30 +32,48 @@ def is_older(target, sources):
                                       for path in sources)
 
 
-def build(root, transport, compiler, flags, place):
+def our_sources(root):
+    """All of our layers but the transport, and the driver."""
+    names = SOURCES.search((root / "CMakeLists.txt").read_text())[1].split()
+    return [root / f"{name}.c" for name in names if name != "transport"] + [
+        root / "check" / "driver.c"]
+
+
+def build(root, transport, compiler, flags, edition_flags, place):
     """The driver with `transport` in it; a path. Our objects in `place` are used again."""
-    place = pathlib.Path(place)
     root = pathlib.Path(root)
-    transport = pathlib.Path(transport)
+    command = [compiler, *COURSE_FLAGS, *flags, f"-I{root}", "-c"]
+    place = pathlib.Path(place, hashlib.sha256(" ".join(command).encode()).hexdigest()[:12])
     place.mkdir(parents=True, exist_ok=True)
     headers = sorted(root.glob("*.h"))
-    if not os.access(transport, os.R_OK):
-        raise BuildError(f"{transport}: cannot be read")
     objects = []
-    for source in [root / f"{name}.c" for name in LAYERS] + [root / "check" / "driver.c"]:
+    for source in our_sources(root):
         target = place / f"{source.stem}.o"
         objects.append(str(target))
         if is_older(target, headers + [source]):
-            compile_into(target, [compiler, *COURSE_FLAGS, *flags, f"-I{root}", "-c", str(source)])
+            compile_into(target, [*command, str(source)])
     with tempfile.TemporaryDirectory(dir=place) as own:
         target = pathlib.Path(own, "transport.o")
-        run([compiler, *COURSE_FLAGS, *flags, f"-I{root}", "-c", str(transport), "-o", str(target)])
+        run([*command, *edition_flags, f"-I{os.path.dirname(transport) or '.'}",
+             str(copy_transport(transport, own)), "-o", str(target)])
         program = pathlib.Path(own, "driver")
-        run([compiler, "-pthread", "-o", str(program), str(target), *objects])
+        run([compiler, "-pthread", "-o", str(program), str(target), *objects, "-lm"])
         final = tempfile.NamedTemporaryFile(dir=place, prefix="driver-", delete=False)
         final.close()
         os.replace(program, final.name)
         return final.name
+
+
+def copy_transport(transport, directory):
+    """A copy elsewhere: an #include "mysock.h" would take the header beside the file before ours."""
+    try:
+        text = pathlib.Path(transport).read_bytes()
+    except OSError as error:
+        raise BuildError(f"{transport}: {error.strerror}") from error
+    name = str(transport).replace("\\", "\\\\").replace('"', '\\"')
+    path = pathlib.Path(directory, "transport.c")
+    path.write_bytes(f'#line 1 "{name}"\n'.encode() + text)
+    return path
 
 
 def compile_into(target, command):

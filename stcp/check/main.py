@@ -62,9 +62,8 @@ def check(root, options, setting, place):
         setting.program = os.path.abspath(options.path)
     else:
         flags = [f"-D{name}" for name in options.defines]
-        if setting.edition == "reliable":
-            flags.append("-DSTCP_RELIABLE")
-        setting.program = build(root, options.path, options.cc, flags, place)
+        of_edition = ["-DSTCP_RELIABLE"] if setting.edition == "reliable" else []
+        setting.program = build(root, options.path, options.cc, flags, of_edition, place)
     if options.json:
         outcomes = Run(setting).run()
         report.print_json(setting, options.path, outcomes)

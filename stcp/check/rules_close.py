@@ -31,7 +31,7 @@ def fin_with_data(case):
 
 
 @rule("A FIN that is acknowledged already is acknowledged again, when it comes again.",
-      needs=("fin-with-ack", "duplicate"), kinds=ALL)
+      needs=("fin-with-ack", "duplicate"), editions=("loss",), kinds=ALL)
 def fin_again(case):
     peer = case.open()
     case.send_and_ack(b"data")

@@ -172,7 +172,8 @@ def ack_flag(case):
     for _ in range(3):
         case.send_and_ack(b"|", flags=0, ack=peer.rcv)
     case.require(len(peer.data) == case.window,
-                 f"{len(peer.data) - case.window} bytes more are sent after segments without ACK flag, whose th_ack would have allowed it")
+                 f"{len(peer.data) - case.window} bytes more are sent after segments without ACK "
+                 "flag, whose th_ack would have allowed it")
 
 
 @rule("No more than 3072 bytes are sent ahead of what is acknowledged, even if a larger window "
@@ -226,7 +227,8 @@ def window_shrink(case):
     peer.send(ACK)
     case.fence()
     case.require(len(peer.data) == before,
-                 f"{len(peer.data) - before} new bytes are sent after the window has shrunk to 5 with more than that under way")
+                 f"{len(peer.data) - before} new bytes are sent after the window has shrunk to 5 "
+                 "with more than that under way")
     allow(case, 5, 5)
     allow(case, 5, 5)
     allow(case, case.window, 990)
