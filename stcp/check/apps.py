@@ -178,8 +178,11 @@ class Driver(App):
     def wait_end(self, case):
         case.until(lambda: self.has_end, "the application reads the end of the stream")
 
+    def is_closed(self, _case):
+        return self.closed is not None
+
     def wait_closed(self, case):
-        case.until(lambda: self.closed is not None, "myclose returns")
+        case.until(lambda: self.is_closed(case), "myclose returns")
 
 
 def differ(got, want):
@@ -247,14 +250,17 @@ class Server(App):
     def wait_end(self, case):
         case.until(lambda: case.peer.has_fin, "the server sees the end, and closes")
 
-    def wait_closed(self, case):
+    def is_closed(self, case):
         """It goes on serving; what can be seen is that its kernel connection ends."""
-        case.until(lambda: case.peer.is_closed, "the server closes the kernel's connection")
+        return case.peer.is_closed
+
+    def wait_closed(self, case):
+        case.until(lambda: self.is_closed(case), "the server closes the kernel's connection")
 
 
 class Client(App):
-    """A `client` at its prompt: it writes a request, and shows the first line of the answer. It has a
-    terminal, since in a pipe its prompt might be held back."""
+    """A `client` at its prompt: it writes a request, and shows the first line of the answer. It has
+    a terminal, since in a pipe its prompt might be held back."""
 
     def __init__(self, program):
         super().__init__()
@@ -307,5 +313,8 @@ class Client(App):
     def wait_end(self, _case):
         """It sits at its prompt and cannot see the end."""
 
+    def is_closed(self, _case):
+        return super().is_dead()
+
     def wait_closed(self, case):
-        case.until(super().is_dead, "the client ends")
+        case.until(lambda: self.is_closed(case), "the client ends")

@@ -65,7 +65,7 @@ def build(root, transport, compiler, flags, edition_flags, place):
 
 
 def copy_transport(transport, directory):
-    """A copy elsewhere: an #include "mysock.h" would take the header beside the file before ours."""
+    """A copy elsewhere: #include "mysock.h" would take a header beside the file before ours."""
     try:
         text = pathlib.Path(transport).read_bytes()
     except OSError as error:

@@ -82,7 +82,7 @@ def data_again(case):
 
 
 @rule("A FIN that is not acknowledged is sent again.", needs=("close-first", "data-again"),
-      editions=LOSS)
+      editions=LOSS, kinds=ALL)
 def fin_sent_again(case):
     peer = case.open()
     case.app.close(case)

@@ -15,6 +15,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CHECK = ROOT / "stcp" / "stcp-check"
 TRANSPORT = ROOT / "stcp" / "transport.c"
+PLAIN = ROOT / "tests" / "stcp" / "plain_transport.c"
 BROKEN = ROOT / "tests" / "stcp" / "broken"
 PATIENCE = float(os.environ.get("WEIR_SLOW", "1"))
 AT_ONCE = 6  # they wait most of the time
@@ -77,10 +78,28 @@ BUGS = read_bugs()
 OURS = [(edition, compiler) for compiler in ("gcc", "g++") for edition in ("loss", "reliable")]
 
 
+PROGRAMS = [None, "window-field-large", "nothing-converted", "last-ack-ignored", "sends-twice",
+            "options-delivered"]
+
+
 def check(*arguments, patience=PATIENCE):
     return subprocess.run([sys.executable, str(CHECK), f"--patience={patience}", *arguments],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
                           timeout=LIMIT_S * PATIENCE, text=True)
+
+
+def check_programs(place, name):
+    """client and server with our transport in its reliable edition, perhaps with a bug."""
+    place = place / f"programs-{name}"
+    place.mkdir()
+    path = place / "transport.c"
+    text = TRANSPORT.read_text()
+    bug = next((bug for bug in BUGS if bug.id == name), None)
+    path.write_text("#define STCP_RELIABLE\n" + (bug.apply(text) if bug else text))
+    subprocess.run([str(ROOT / "scripts" / "stcp"), "-o", str(place), str(place), str(path)],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return [check("--json", f"--program={program}", str(place / program))
+            for program in ("client", "server")]
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +116,10 @@ def results(tmp_path_factory):
         for edition, compiler in OURS:
             start((edition, compiler), TRANSPORT, "--quick", f"--edition={edition}",
                   compiler=compiler)
+        for compiler in ("gcc", "g++"):
+            start(("plain", compiler), PLAIN, "--edition=reliable", compiler=compiler)
+        for name in PROGRAMS:
+            futures["programs", name] = pool.submit(check_programs, place, name)
         for bug in BUGS:
             path = place / f"{bug.id}.c"
             path.write_text(bug.apply(TRANSPORT.read_text()))
@@ -119,6 +142,12 @@ def test_ours_keeps_every_rule(results, edition, compiler):
     done = results[edition, compiler].result()
     assert set(statuses(done).values()) == {"held"}, reasons(done)
     assert done.returncode == 0 and len(statuses(done)) > 30
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "g++"])
+def test_another_keeps_every_rule(results, compiler):
+    done = results["plain", compiler].result()
+    assert set(statuses(done).values()) == {"held"}, reasons(done)
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.id)
@@ -182,3 +211,17 @@ def test_human_output(tmp_path):
     assert "th_win is 4096, 3072 was due" in done.stdout
     assert "tested >" in done.stdout
     assert "1 broken" in done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs(results, name):
+    """The same rules, as far as a program shows them; in one of the two at least."""
+    found = results["programs", name].result()
+    broken = {rule for done in found for rule, status in statuses(done).items()
+              if status == "broken"}
+    if name is None:
+        assert not broken and all(done.returncode == 0 for done in found), [
+            reasons(done) for done in found]
+    else:
+        bug = next(bug for bug in BUGS if bug.id == name)
+        assert broken == {bug.rule}, [reasons(done) for done in found]
