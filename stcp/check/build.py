@@ -10,7 +10,7 @@ import tempfile
 
 COURSE_FLAGS = ["-ansi", "-pthread", "-D_GNU_SOURCE", "-DLINUX", "-g", "-Wall", "-W",
                 "-D_REENTRANT"]
-SOURCES = re.compile(r"^set\(stcp_sources (.*)\)$", re.MULTILINE)
+SOURCES = re.compile(r"^set\(stcp_sources\s([^)]*)\)", re.MULTILINE)
 
 
 class BuildError(Exception):

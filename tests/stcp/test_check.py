@@ -6,6 +6,7 @@ fails there may only be `unclear`."""
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -187,6 +188,23 @@ def test_what_does_not_build_has_status_3(tmp_path):
     assert "nothing" in done.stderr
     assert check(str(tmp_path / "absent.c")).returncode == 3
     assert check("--cc=no-such-compiler", str(TRANSPORT)).returncode == 3
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "g++", "clang"])
+def test_driver_compiles_without_a_warning(compiler):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler}")
+    subprocess.run([compiler, "-ansi", "-pthread", "-D_GNU_SOURCE", "-DLINUX", "-g", "-Wall", "-W",
+                    "-D_REENTRANT", "-Werror", f"-I{ROOT / 'stcp'}", "-c", "-o", "/dev/null",
+                    str(ROOT / "stcp" / "check" / "driver.c")], check=True)
+
+
+def test_headers_beside_a_transport_are_not_taken(tmp_path):
+    for name in ("mysock.h", "stcp_api.h", "transport.h"):
+        (tmp_path / name).write_text("#error the wrong header\n")
+    (tmp_path / "transport.c").write_text(TRANSPORT.read_text())
+    done = check("--only=byte-order", str(tmp_path / "transport.c"))
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["--edition=other", "x.c"], ["--only=nothing", "x.c"],
