@@ -9,9 +9,10 @@ import tempfile
 
 from . import report, rules_open, rules_data, rules_close, rules_loss  # noqa: F401 (they add rules)
 from .build import BuildError, build
-from .rule import BROKEN, HELD, RULES, Run, Setting
+from .rule import HELD, RULES, Run, Setting
 
 STATUS_HELD, STATUS_BROKEN, STATUS_USAGE, STATUS_NO_BUILD = 0, 1, 2, 3
+STATUS_INTERRUPTED = 130
 
 
 def parse(arguments):
@@ -68,7 +69,8 @@ def check(root, options, setting, place):
         outcomes = Run(setting).run()
         report.print_json(setting, options.path, outcomes)
     else:
-        outcomes = Run(setting, lambda one: report.print_outcome(one, options.verbose)).run()
+        outcomes = Run(setting, lambda one: report.print_outcome(setting, one,
+                                                                   options.verbose)).run()
         report.print_sum(outcomes)
     if setting.kind == "driver":
         os.unlink(setting.program)
@@ -89,3 +91,5 @@ def main(arguments=None):
     except BuildError as error:
         print(f"stcp-check: it does not build:\n{error}", file=sys.stderr)
         return STATUS_NO_BUILD
+    except KeyboardInterrupt:
+        return STATUS_INTERRUPTED

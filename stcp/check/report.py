@@ -9,8 +9,8 @@ from .rule import BROKEN, HELD, UNCLEAR
 MARKS = {HELD: "ok", BROKEN: "BROKEN", UNCLEAR: "unclear"}
 
 
-def print_outcome(outcome, is_verbose):
-    text = textwrap.wrap(outcome.rule.text, 84)
+def print_outcome(setting, outcome, is_verbose):
+    text = textwrap.wrap(setting.text(outcome.rule), 84)
     print(f"{MARKS[outcome.status]:8}{outcome.rule.id}")
     if outcome.status == HELD and not is_verbose:
         return
@@ -39,7 +39,7 @@ def print_sum(outcomes):
 
 
 def print_json(setting, subject, outcomes):
-    rules = [{"id": outcome.rule.id, "rule": outcome.rule.text, "status": outcome.status,
+    rules = [{"id": outcome.rule.id, "rule": setting.text(outcome.rule), "status": outcome.status,
               **({"role": outcome.role, "reason": outcome.reason, "trace": outcome.trace}
                  if outcome.status != HELD else {}),
               "seconds": round(outcome.seconds, 3)} for outcome in outcomes]

@@ -10,6 +10,7 @@ A rule that fails is run once more, and is broken only if it fails again: the ma
 busy."""
 
 import copy
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +73,11 @@ class Setting:
 
     def roles(self):
         return {"client": ("active",), "server": ("passive",)}.get(self.kind, ROLES)
+
+    def text(self, checked):
+        """A rule's text, with the numbers that are expected here."""
+        numbers = {"536": self.mss, "3072": self.window, "255": self.isn_max}
+        return re.sub(r"\b(536|3072|255)\b", lambda found: str(numbers[found[0]]), checked.text)
 
     def applies(self, checked):
         return (self.edition in checked.editions and self.kind in checked.kinds
@@ -202,11 +208,18 @@ class Run:
                 for role in self.setting.roles():
                     if role in checked.roles:
                         self.jobs[checked.id, role] = pool.submit(self.judge, checked, role)
-            for checked in self.rules:
-                results = [self.jobs[checked.id, role].result() for role in ROLES
-                           if (checked.id, role) in self.jobs]
-                outcome = min(results, key=lambda one: (BROKEN, UNCLEAR, HELD).index(one.status))
-                outcome.seconds = max(one.seconds for one in results)
-                outcomes.append(outcome)
-                self.on_outcome(outcome)
+            try:
+                self.collect(outcomes)
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         return outcomes
+
+    def collect(self, outcomes):
+        for checked in self.rules:
+            results = [self.jobs[checked.id, role].result() for role in ROLES
+                       if (checked.id, role) in self.jobs]
+            outcome = min(results, key=lambda one: (BROKEN, UNCLEAR, HELD).index(one.status))
+            outcome.seconds = max(one.seconds for one in results)
+            outcomes.append(outcome)
+            self.on_outcome(outcome)

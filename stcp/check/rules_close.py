@@ -118,7 +118,8 @@ def close_simultaneous(case):
     finish(case)
     peer.send_fin()
     case.wait_ack("an ACK of the FIN that crossed")
-    case.require(not case.quiet(EARLY_S, lambda: case.app.is_closed(case)), "myclose returns before the FIN is acknowledged")
+    case.require(not case.quiet(EARLY_S, lambda: case.app.is_closed(case)),
+                 "myclose returns before the FIN is acknowledged")
     peer.ack_all()
     case.app.wait_closed(case)
 
