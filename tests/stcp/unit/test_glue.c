@@ -161,6 +161,7 @@ static void take_segments(mysocket_t sd)
     CHECK(stcp_network_recv(sd, data, sizeof(data)) == 0);
     CHECK(stcp_wait_for_event(sd, NETWORK_DATA, &past) == TIMEOUT);
     CHECK(stcp_network_recv(sd, data, sizeof(data)) == 0);
+    meet(); /* the close would be told, too */
 }
 
 static void network_data(void **state)
@@ -176,6 +177,7 @@ static void network_data(void **state)
     deliver(sd, segment, 40);
     deliver(sd, NULL, 0);
     deliver(sd, segment, 40); /* nothing comes behind the end */
+    meet();
     meet();
     end(sd);
 }
