@@ -604,19 +604,6 @@ static int tcp_local(struct channel *channel, struct sockaddr_in *addr)
     return result;
 }
 
-static void close_listener(struct channel *listener)
-{
-    struct channel *channel, *next;
-
-    for (channel = pending.head; channel; channel = next) {
-        next = channel->next;
-        if (channel->listener == listener)
-            drop_pending(channel);
-    }
-    list_remove(&listeners, listener);
-    bury(listener);
-}
-
 static void linger(struct channel *channel)
 {
     channel->stage = LINGERING;
@@ -628,6 +615,21 @@ static void linger(struct channel *channel)
         shutdown(channel->fd, SHUT_WR);
     channel_set_reads(channel, TRUE);
     wake();
+}
+
+static void close_listener(struct channel *listener)
+{
+    struct channel *channel, *next;
+
+    for (channel = pending.head; channel; channel = next) {
+        next = channel->next;
+        if (channel->listener != listener)
+            continue;
+        list_remove(&pending, channel);
+        linger(channel); /* a SYN may lie in it, unread */
+    }
+    list_remove(&listeners, listener);
+    bury(listener);
 }
 
 static void tcp_close(struct channel *channel)

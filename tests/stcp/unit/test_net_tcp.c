@@ -222,6 +222,65 @@ static void closing_while_they_come(void **state)
         pthread_join(threads[i], NULL);
 }
 
+struct client {
+    pthread_t thread;
+    struct sockaddr_in addr;
+    mysocket_t sd;
+    int result;
+};
+
+static void *connect_client(void *argument)
+{
+    struct client *client = argument;
+
+    client->result = myconnect(client->sd, (struct sockaddr *)&client->addr, sizeof(client->addr));
+    return NULL;
+}
+
+/* A queue of one that is full: the others wait, and are taken when there is room. */
+static void a_full_listener(void **state)
+{
+    struct sockaddr_in addr;
+    struct client clients[5];
+    mysocket_t listener = mysocket(), servers[5];
+    socklen_t length = sizeof(addr);
+    int i;
+
+    (void)state;
+    assert_int_equal(mybind(listener, loopback(&addr, 0), sizeof(addr)), 0);
+    assert_int_equal(mylisten(listener, 0), 0);
+    assert_int_equal(mygetsockname(listener, (struct sockaddr *)&addr, &length), 0);
+    loopback(&addr, addr.sin_port);
+    for (i = 0; i < 5; i++) {
+        clients[i] = (struct client){.addr = addr, .sd = mysocket(), .result = 5};
+        if (i == 0)
+            connect_client(&clients[i]);
+        else
+            pthread_create(&clients[i].thread, NULL, connect_client, &clients[i]);
+    }
+    for (i = 0; i < 5; i++) {
+        servers[i] = myaccept(listener, NULL, NULL);
+        assert_true(servers[i] >= 0);
+        assert_int_equal(mywrite(servers[i], "x", 1), 1);
+    }
+    for (i = 0; i < 5; i++) {
+        char byte;
+
+        if (i > 0)
+            pthread_join(clients[i].thread, NULL);
+        assert_int_equal(clients[i].result, 0);
+        assert_int_equal(myread(clients[i].sd, &byte, 1), 1);
+    }
+    for (i = 0; i < 5; i++) {
+        pthread_create(&clients[i].thread, NULL, close_it, &clients[i].sd);
+    }
+    for (i = 0; i < 5; i++)
+        assert_int_equal(myclose(servers[i]), 0);
+    for (i = 0; i < 5; i++)
+        pthread_join(clients[i].thread, NULL);
+    assert_int_equal(myclose(listener), 0);
+}
+
 /* At the limit mysocket fails, and works again when something is closed. */
 static void no_more_descriptors(void **state)
 {
@@ -248,11 +307,9 @@ static void no_more_descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_megabyte_both_ways),
-        cmocka_unit_test(sixty_four_at_once),
-        cmocka_unit_test(unreliable),
-        cmocka_unit_test(nobody_there),
-        cmocka_unit_test(closing_while_they_come),
+        cmocka_unit_test(a_megabyte_both_ways), cmocka_unit_test(sixty_four_at_once),
+        cmocka_unit_test(unreliable),           cmocka_unit_test(nobody_there),
+        cmocka_unit_test(a_full_listener),      cmocka_unit_test(closing_while_they_come),
         cmocka_unit_test(no_more_descriptors),
     };
 
