@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Rules about sending again: never (reliable edition), or in time and not for ever (the other)."""
 
+import time
+
 from .case import Case, pattern
 from .peer import Broken
 from .rule import ALL, DRIVER_SERVER, rule
@@ -13,6 +15,7 @@ PATIENT_S = 0.1
 RTO_LEAST_S = 0.008  # 10 ms, seen from here
 SILENCE_S = 1.5
 SENDS_MAX = 6
+QUICK_S = 10.0
 
 
 def times_of(peer, number, flags=0):
@@ -159,20 +162,23 @@ def count_sends(case, number, what, flags, has_ended):
     peer = case.peer
     gap = AGAIN_S / 2
     case.end = None  # the times grow as those of the tested side do
+    enough = time.monotonic() + QUICK_S if case.setting.is_quick else float("inf")
 
     def times():
         return times_of(peer, number, flags)
 
     while not has_ended():
+        if time.monotonic() > enough:
+            return  # right so far
         mark = len(times())
-        case.until(lambda: len(times()) > mark or has_ended(),
+        case.until(lambda: len(times()) > mark or has_ended() or time.monotonic() > enough,
                    f"{what}, sent {mark} times, is sent again or the connection ends",
                    2.5 * gap + 2)
         seen = times()
         case.require(len(seen) <= SENDS_MAX, f"{what} is sent {len(seen)} times")
         if len(seen) > 1:
             gap = max(gap, seen[-1] - seen[-2])
-    case.require(len(times()) == SENDS_MAX,
+    case.require(len(times()) >= SENDS_MAX,
                  f"{what} is sent {len(times())} times before the connection ends")
 
 
