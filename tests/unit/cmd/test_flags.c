@@ -11,7 +11,7 @@
 #include <cmd/flags.h>
 #include <string.h>
 
-#define WORDS 12
+#define WORDS 24
 
 static int parse(const char *const *words, struct flags *flags, char *error)
 {
@@ -22,6 +22,7 @@ static int parse(const char *const *words, struct flags *flags, char *error)
     argv[0] = copies[0];
     strcpy(copies[0], "vhost");
     for (argc = 1; words[argc - 1]; argc++) {
+        assert_true(argc <= WORDS && strlen(words[argc - 1]) < sizeof(copies[0]));
         strcpy(copies[argc], words[argc - 1]);
         argv[argc] = copies[argc];
     }
