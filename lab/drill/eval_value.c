@@ -200,7 +200,7 @@ static int64_t shift(struct reader *reader, int64_t a, int64_t b, const char *si
     if (b < 0)
         return divide(reader, a, 0, sign);
     if (sign[0] == '>')
-        return b > 63 ? (a < 0 ? -1 : 0) : a >> b;
+        return b > 62 ? (a < 0 ? -1 : 0) : a >> b;
     if (b > 62 || a > (INT64_MAX >> b) || a < -(INT64_MAX >> b))
         return a == 0 ? 0 : beyond(reader);
     return a * ((int64_t)1 << b);

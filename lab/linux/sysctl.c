@@ -388,7 +388,7 @@ static bool plain_name(const char *name, char *plain)
 
     if (!strncmp(name, proc, sizeof(proc) - 1))
         name += sizeof(proc) - 1;
-    for (i = 0; name[i] && i < NAME_MAX_BYTES - 1; i++)
+    for (i = 0; i < NAME_MAX_BYTES - 1 && name[i]; i++)
         plain[i] = name[i] == '/' ? '.' : name[i];
     plain[i] = '\0';
     if (name[i])

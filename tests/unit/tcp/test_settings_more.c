@@ -47,15 +47,16 @@ static void test_delay_fin_ack(void **state)
 static void test_fin_ack_at_once(void **state)
 {
     struct talk *t = with(delay_fin_ack);
-    int s = talk_establish_passive(t);
+    int s;
 
     (void)state;
+    talk_establish_passive(t);
     talk_in(t, "F. 1:1(0) ack 1");
     talk_out(t, ". 1:1(0) ack 2");
     talk_destroy(t);
 
     t = with(delay_fin_ack);
-    s = talk_establish_passive(t);
+    talk_establish_passive(t);
     talk_in(t, "F. 11:11(0) ack 1");
     talk_out(t, ". 1:1(0) ack 1");
     talk_in(t, "P. 1:11(10) ack 1");

@@ -81,7 +81,7 @@ static void test_round_trip(void **state)
                                 .flags = (uint8_t)random_u32(&random),
                                 .reserved = (uint8_t)random_below(&random, 16),
                                 .header_length = (uint8_t)(20 + 4 * random_below(&random, 11))};
-        struct tcp_header out;
+        struct tcp_header out = {0};
 
         tcp_header_emit(&in, bytes);
         assert_int_equal(tcp_header_parse(bytes, sizeof(bytes), &out), WEIR_DROP_NONE);
