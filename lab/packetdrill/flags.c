@@ -102,11 +102,13 @@ bool so_flags_parse(struct so_flags *flags, const char *text, char *error, size_
 
     *flags = (struct so_flags){
         .has_sysctls = true, .profile = WEIR_PROFILE_LINUX, .seed = 1, .mtu = 1500};
-    while (text && *text) {
+    if (!text)
+        return true;
+    while (*text) {
         size_t length = strcspn(text, ",");
 
         if (length >= sizeof(item)) {
-            snprintf(error, error_size, "a flag is longer than %u bytes", ITEM_MAX);
+            snprintf(error, error_size, "a flag is longer than %zu bytes", sizeof(item));
             return false;
         }
         memcpy(item, text, length);

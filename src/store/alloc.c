@@ -46,7 +46,7 @@ static void *take_spare(struct alloc *alloc, size_t index)
 {
     void *memory = alloc->spares[index];
 
-    memcpy(&alloc->spares[index], memory, sizeof(memory));
+    memcpy(&alloc->spares[index], memory, sizeof(void *));
     alloc->spare_counts[index]--;
     alloc->spare_bytes -= (index + 1) * ALLOC_SPARE_UNIT;
     return memory;
@@ -56,7 +56,7 @@ static bool keep_spare(struct alloc *alloc, void *memory, size_t index)
 {
     if (index >= ALLOC_SPARE_SIZES || alloc->spare_counts[index] >= alloc->spares_max)
         return false;
-    memcpy(memory, &alloc->spares[index], sizeof(memory));
+    memcpy(memory, &alloc->spares[index], sizeof(void *));
     alloc->spares[index] = memory;
     alloc->spare_counts[index]++;
     alloc->spare_bytes += (index + 1) * ALLOC_SPARE_UNIT;
