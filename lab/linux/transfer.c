@@ -78,10 +78,9 @@ static bool is_plain(const struct msghdr *message, int flags)
     return flags == 0 && !message->msg_name && !message->msg_control;
 }
 
-long linux_sendmsg(struct linux_sockets *sockets, int fd, const struct msghdr *message, int flags,
-                   struct linux_wait *wait)
+/* 0, or why the call fails before it is asked whose it is. */
+static long check_message(const struct linux_file *file, const struct msghdr *message)
 {
-    struct linux_file *file = linux_find(sockets, fd);
     long length;
 
     if (!file)
@@ -89,8 +88,17 @@ long linux_sendmsg(struct linux_sockets *sockets, int fd, const struct msghdr *m
     if (!message)
         return -EFAULT;
     length = linux_parts_length(message);
-    if (length < 0)
-        return length;
+    return length < 0 ? length : 0;
+}
+
+long linux_sendmsg(struct linux_sockets *sockets, int fd, const struct msghdr *message, int flags,
+                   struct linux_wait *wait)
+{
+    struct linux_file *file = linux_find(sockets, fd);
+    long error = check_message(file, message);
+
+    if (error)
+        return error;
     if (file->pipe && is_plain(message, flags))
         return file->kind == LINUX_PIPE_WRITE ? linux_pipe_write(file, message, wait) : -EBADF;
     if (file->kind != LINUX_TCP && file->kind != LINUX_UDP)
@@ -105,15 +113,10 @@ long linux_recvmsg(struct linux_sockets *sockets, int fd, struct msghdr *message
                    struct linux_wait *wait)
 {
     struct linux_file *file = linux_find(sockets, fd);
-    long length;
+    long error = check_message(file, message);
 
-    if (!file)
-        return -EBADF;
-    if (!message)
-        return -EFAULT;
-    length = linux_parts_length(message);
-    if (length < 0)
-        return length;
+    if (error)
+        return error;
     if (file->pipe && is_plain(message, flags))
         return file->kind == LINUX_PIPE_READ ? linux_pipe_read(file, message, wait) : -EBADF;
     if (file->kind != LINUX_TCP && file->kind != LINUX_UDP)
