@@ -31,10 +31,11 @@ stcp: ## build/stcp/{client,server}; TRANSPORT=path [CC=gcc|g++] with another tr
 	@$(configure) build
 	@scripts/stcp $(if $(filter-out default,$(origin CC)),--cc '$(CC)') build $(if $(TRANSPORT),'$(TRANSPORT)')
 
-bench: ## the benchmarks, optimised across files, and out/release/bench.json; ONLY=NAME runs one row
+bench: ## the benchmarks, optimised across files and by a profile, and out/release/bench.json; ONLY=NAME runs one row
 	@scripts/install-deps build
 	@scripts/install-deps peers || echo "going on without the peers that are missing"
 	@$(configure) release
+	@scripts/train
 	@cmake --build out/release --target benches programs peers stcp
 	@scripts/bench out/release $(ONLY)
 
