@@ -15,7 +15,7 @@ struct rip_config {
     weir_time route_timeout;
 };
 
-struct rip; /* rip.c's */
+struct rip; /* internal.h's */
 
 struct rip *rip_create(struct alloc *alloc, const struct rip_config *config);
 void rip_destroy(struct rip *rip);
