@@ -9,7 +9,8 @@
  * Sequence numbers are compared modulo 2^32 (`before`). `snd_una` is the oldest number not
  * acknowledged, `snd_nxt` the next to send, `snd_max` the end of all that was ever sent: after a loss
  * snd_nxt goes back (go-back-N), snd_max does not. The sender's window begins at snd_una and has
- * min(what the peer has offered last, STCP_WINDOW) bytes; nothing, not even a FIN, leaves beyond it.
+ * min(what the peer has offered last, STCP_WINDOW) bytes; nothing leaves beyond it, not even a FIN, but
+ * for one exception: see has_room_for_fin.
  * Bytes are fetched from the application only when they can be sent at once, and go out at once.
  *
  * Of an arriving segment only what lies in the window of STCP_WINDOW bytes from rcv_nxt counts: old
@@ -79,7 +80,7 @@ enum state {
     STATE_ESTABLISHED,
     STATE_FIN_WAIT_1,
     STATE_FIN_WAIT_2,
-    STATE_CLOSING,
+    STATE_CLOSING, /* from here on the peer's FIN has come */
     STATE_CLOSE_WAIT,
     STATE_LAST_ACK,
     STATE_CLOSED
@@ -127,6 +128,17 @@ void our_dprintf(const char *format, ...)
     va_start(arguments, format);
     vfprintf(stderr, format, arguments);
     va_end(arguments);
+}
+
+/* For whoever looks for a bug: nothing unless compiled with -DDEBUG. The macros of transport.h would do
+ * the same, but not every edition of it has them alike. */
+static void trace(const char *way, uint8_t flags, tcp_seq seq, size_t length)
+{
+#ifdef DEBUG
+    our_dprintf("%s: flags %02x seq %u length %u\n", way, flags, (unsigned)seq, (unsigned)length);
+#else
+    (void)way, (void)flags, (void)seq, (void)length;
+#endif
 }
 
 /* Whether `a` comes before `b`. */
@@ -218,7 +230,7 @@ static bool_t send_segment(context_t *ctx, uint8_t flags, tcp_seq seq, const voi
     header.th_off = OFFSET;
     header.th_flags = flags;
     header.th_win = htons(STCP_WINDOW);
-    dprintf("out: flags %02x seq %u length %u\n", flags, (unsigned)seq, (unsigned)length);
+    trace("out", flags, seq, length);
     if (length == 0)
         return stcp_network_send(ctx->sd, &header, sizeof(header), NULL) >= 0;
     return stcp_network_send(ctx->sd, &header, sizeof(header), data, length, NULL) >= 0;
@@ -267,6 +279,14 @@ static bool_t can_send_data(const context_t *ctx)
     return may_send_data(ctx) && ctx->snd_nxt == ctx->snd_max && room(ctx) > 0;
 }
 
+/* A FIN goes into the window like a byte; but a window of 0 does not hold it when all else is
+ * acknowledged and the peer has sent its own, where many a peer leaves th_win out. */
+static bool_t has_room_for_fin(const context_t *ctx)
+{
+    return room(ctx) > 0 ||
+           (ctx->snd_wnd == 0 && ctx->snd_nxt == ctx->snd_una && ctx->state >= STATE_CLOSING);
+}
+
 static void send_data(context_t *ctx)
 {
     unsigned char data[STCP_MSS];
@@ -286,7 +306,8 @@ static void send_data(context_t *ctx)
 /* The FIN, when it is wanted and everything before it is out. */
 static void send_fin(context_t *ctx)
 {
-    if (!ctx->has_close || !can_send_data(ctx))
+    if (!ctx->has_close || !may_send_data(ctx) || ctx->snd_nxt != ctx->snd_max ||
+        !has_room_for_fin(ctx))
         return;
     ctx->state = ctx->state == STATE_ESTABLISHED ? STATE_FIN_WAIT_1 : STATE_LAST_ACK;
     ctx->has_fin = TRUE;
@@ -321,7 +342,7 @@ static void resend(context_t *ctx)
         send_segment(ctx, TH_ACK, ctx->snd_nxt, data, length);
         was_sent(ctx, length);
     }
-    if (ctx->has_fin && ctx->snd_nxt == ctx->fin_seq && room(ctx) > 0) {
+    if (ctx->has_fin && ctx->snd_nxt == ctx->fin_seq && has_room_for_fin(ctx)) {
         send_segment(ctx, TH_FIN | TH_ACK, ctx->fin_seq, NULL, 0);
         was_sent(ctx, 1);
     }
@@ -393,8 +414,7 @@ static bool_t parse(const unsigned char *packet, size_t length, segment_t *segme
     segment->flags = header->th_flags;
     segment->data = packet + start;
     segment->length = (uint32_t)(length - start);
-    dprintf("in: flags %02x seq %u length %u\n", segment->flags, (unsigned)segment->seq,
-            (unsigned)segment->length);
+    trace("in", segment->flags, segment->seq, segment->length);
     return TRUE;
 }
 
@@ -736,6 +756,5 @@ void transport_init(mysocket_t sd, bool_t is_active)
             errno = ECONNABORTED;
         stcp_unblock_application(sd);
     }
-    stcp_set_context(sd, NULL);
     free(ctx);
 }
