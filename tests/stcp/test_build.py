@@ -31,6 +31,22 @@ def test_no_warning(compiler, edition, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("compiler", ["gcc", "g++"])
+@pytest.mark.parametrize("silence", ["(void)", "if (0) our_dprintf", "no_such_function"])
+def test_other_headers(compiler, silence, tmp_path):
+    """Not every edition's transport.h has the same macros for messages."""
+    ours = (TRANSPORT.parent / "transport.h").read_text()
+    theirs = re.sub("#define dprintf 1 .*", f"#define dprintf {silence}", ours)
+    assert theirs != ours
+    (tmp_path / "transport.h").write_text(theirs)
+    shutil.copy(TRANSPORT, tmp_path)
+    for name in ("mysock.h", "stcp_api.h"):
+        shutil.copy(TRANSPORT.parent / name, tmp_path)
+    done = subprocess.run([compiler, *FLAGS, "-Werror", "-I", tmp_path, "-c", "-o", tmp_path / "transport.o",
+                           tmp_path / "transport.c"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def symbols(path, *flags):
     listing = subprocess.run(["nm", *flags, path], capture_output=True, text=True, check=True).stdout
     return {re.sub("@.*", "", line.split()[-1]) for line in listing.splitlines()}

@@ -4,6 +4,7 @@ others unharmed."""
 
 import random
 import resource
+import select
 import socket
 import struct
 
@@ -56,6 +57,40 @@ def test_the_kernel_connection_ends_in_order(server, make_file):
             peer.put(peer.make(ACK))
         while peer.receive() is not None:
             pass
+
+
+def test_a_fin_that_tells_no_window(server):
+    """Whoever leaves th_win out of his FIN gets one all the same."""
+    with Peer(server.port).open() as peer:
+        peer.fetch("none")
+        peer.send(FIN | ACK, win=0)
+        assert peer.read() == b""
+        assert peer.receive() is None
+
+
+def test_what_comes_late_is_not_lost(server, make_file):
+    """Data and FIN are not sent again when an ACK needs 80 ms, as in the course's network."""
+    make_file(300)
+    with Peer(server.port).open() as peer:
+        peer.fetch("file")
+        for _ in range(3):
+            peer.send(ACK, b"none\r\n")
+            while not peer.take()[1].endswith(b"\r\n"):
+                pass
+            assert is_silent(peer, 0.08)
+            peer.send(ACK)
+        peer.send(FIN | ACK)
+        while not peer.take()[0] & FIN:
+            pass
+        assert is_silent(peer, 0.08)
+        peer.send(ACK)
+        assert peer.receive() is None
+
+
+def is_silent(peer, seconds):
+    """Whether nothing comes in this time."""
+    assert not peer.buffer
+    return not select.select([peer.connection], [], [], seconds)[0]
 
 
 def test_the_checksum_that_is_sent(server):
