@@ -24,6 +24,8 @@ extern "C" {
     X(INVAL, 22, "invalid argument")                                     \
     X(MFILE, 24, "too many open sockets")                                \
     X(PIPE, 32, "cannot send after shutdown")                            \
+    X(NONET, 64, "machine is not on the network")                        \
+    X(PROTO, 71, "protocol error")                                       \
     X(MSGSIZE, 90, "message too long")                                   \
     X(PROTOTYPE, 91, "wrong kind of socket for this call")               \
     X(NOPROTOOPT, 92, "no such option")                                  \
@@ -39,6 +41,7 @@ extern "C" {
     X(NOTCONN, 107, "not connected")                                     \
     X(TIMEDOUT, 110, "timed out")                                        \
     X(CONNREFUSED, 111, "connection refused")                            \
+    X(HOSTDOWN, 112, "host is down")                                     \
     X(HOSTUNREACH, 113, "no route to host")                              \
     X(ALREADY, 114, "already in progress")                               \
     X(INPROGRESS, 115, "in progress")                                    \

@@ -194,16 +194,24 @@ RARE static enum weir_drop input_icmp_error(struct weir_stack *stack,
     struct flow *flow;
     bool is_hard;
     int code = meaning(error, &is_hard);
+    struct conn *conn;
 
     key.lport = get_u16(error->quote);
     key.rport = get_u16(error->quote + 2);
     flow = flow_find(stack, &key);
     if (!code || !flow || flow->timer.owner != FLOW_CONN)
         return drop;
-    drop = tcp_icmp(&LIST_ENTRY(flow, struct conn, flow)->tcp, get_u32(error->quote + 4), code,
-                    is_hard);
-    conn_mark(stack, LIST_ENTRY(flow, struct conn, flow));
-    conn_settle(stack, LIST_ENTRY(flow, struct conn, flow));
+    conn = LIST_ENTRY(flow, struct conn, flow);
+    if (conn->tcp.settings->icmp_ends_opening) { /* and tells why */
+        bool is_hard_to_datagrams;
+
+        code = icmp_meaning(error, &is_hard_to_datagrams);
+        if (!code)
+            return drop;
+    }
+    drop = tcp_icmp(&conn->tcp, get_u32(error->quote + 4), code, is_hard);
+    conn_mark(stack, conn);
+    conn_settle(stack, conn);
     return drop;
 }
 

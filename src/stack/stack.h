@@ -310,6 +310,10 @@ int udp_connect(struct weir_stack *stack, struct socket *socket,
 /* Gives up the peer, and of the name what bind has not chosen. */
 void udp_disconnect(struct weir_stack *stack, struct socket *socket);
 void udp_deliver(struct weir_stack *stack, const struct net_packet *packet);
+/* What an ICMP error means, a WEIR_E… as Linux tells the codes apart; 0: nothing. A hard one is told to
+ * a connected datagram socket; time may mend the others. */
+int icmp_meaning(const struct net_icmp_error *error, bool *is_hard);
+
 void udp_icmp_error(struct weir_stack *stack, const struct net_packet *packet,
                     const struct net_icmp_error *error);
 int udp_take_error(struct socket *socket); /* 0, or the pending error, once */

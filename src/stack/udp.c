@@ -247,30 +247,40 @@ void udp_deliver(struct weir_stack *stack, const struct net_packet *packet)
 
 /* ---- ICMP errors ------------------------------------------------------------------------------ */
 
-/* What a hard error means to a connected socket; 0 for those that time may mend. The codes of
- * unreachable as Linux sorts them; where it has an error that we have not, the nearest. */
-static int hard_error(const struct net_icmp_error *error)
+int icmp_meaning(const struct net_icmp_error *error, bool *is_hard)
 {
-    static const int8_t unreachable[] = {
-        [ICMP4_PROTOCOL_UNREACHABLE] = WEIR_ENOPROTOOPT,
-        [ICMP4_PORT_UNREACHABLE] = WEIR_ECONNREFUSED,
-        [ICMP4_FRAGMENTATION_NEEDED] = WEIR_EMSGSIZE,
-        [6] = WEIR_ENETUNREACH,   /* network unknown */
-        [7] = WEIR_EHOSTUNREACH,  /* host unknown */
-        [8] = WEIR_EHOSTUNREACH,  /* source host isolated */
-        [9] = WEIR_ENETUNREACH,   /* network administratively prohibited */
-        [10] = WEIR_EHOSTUNREACH, /* host administratively prohibited */
-        [13] = WEIR_EHOSTUNREACH, /* communication administratively prohibited */
-        [14] = WEIR_EHOSTUNREACH, /* host precedence violation */
-        [15] = WEIR_EHOSTUNREACH, /* precedence cutoff */
+    static const struct {
+        int8_t code;
+        bool is_hard;
+    } unreachable[] = {
+        [ICMP4_NET_UNREACHABLE] = {WEIR_ENETUNREACH, false},
+        [ICMP4_HOST_UNREACHABLE] = {WEIR_EHOSTUNREACH, false},
+        [ICMP4_PROTOCOL_UNREACHABLE] = {WEIR_ENOPROTOOPT, true},
+        [ICMP4_PORT_UNREACHABLE] = {WEIR_ECONNREFUSED, true},
+        [ICMP4_FRAGMENTATION_NEEDED] = {WEIR_EMSGSIZE, true},
+        [5] = {WEIR_EOPNOTSUPP, false},    /* source route failed */
+        [6] = {WEIR_ENETUNREACH, true},    /* network unknown */
+        [7] = {WEIR_EHOSTDOWN, true},      /* host unknown */
+        [8] = {WEIR_ENONET, true},         /* source host isolated */
+        [9] = {WEIR_ENETUNREACH, true},    /* network administratively prohibited */
+        [10] = {WEIR_EHOSTUNREACH, true},  /* host administratively prohibited */
+        [11] = {WEIR_ENETUNREACH, false},  /* network unreachable for TOS */
+        [12] = {WEIR_EHOSTUNREACH, false}, /* host unreachable for TOS */
+        [13] = {WEIR_EHOSTUNREACH, true},  /* communication administratively prohibited */
+        [14] = {WEIR_EHOSTUNREACH, true},  /* host precedence violation */
+        [15] = {WEIR_EHOSTUNREACH, true},  /* precedence cutoff */
     };
 
+    *is_hard = error->type == ICMP4_PARAMETER_PROBLEM;
     if (error->type == ICMP4_PARAMETER_PROBLEM)
+        return WEIR_EPROTO;
+    if (error->type == ICMP4_TIME_EXCEEDED)
         return WEIR_EHOSTUNREACH;
     if (error->type != ICMP4_UNREACHABLE ||
         error->code >= sizeof(unreachable) / sizeof(unreachable[0]))
         return 0;
-    return unreachable[error->code];
+    *is_hard = unreachable[error->code].is_hard;
+    return unreachable[error->code].code;
 }
 
 static void give_error(struct weir_stack *stack, struct socket *socket,
@@ -297,13 +307,14 @@ void udp_icmp_error(struct weir_stack *stack, const struct net_packet *packet,
                                  .lport = get_u16(error->quote),
                                  .rport = get_u16(error->quote + 2)};
     struct socket *socket = find(stack, &key);
-    int code = hard_error(error);
+    bool is_hard;
+    int code = icmp_meaning(error, &is_hard);
 
     if (!socket) {
         dgram_icmp_error(stack, packet, error);
     } else if (socket->binding->hears_errors) {
         give_error(stack, socket, packet, error);
-    } else if (socket->is_connected && code) {
+    } else if (socket->is_connected && is_hard) {
         socket->error = (int8_t)code;
         socket_raise(stack, socket, WEIR_ERR);
     } else {
