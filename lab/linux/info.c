@@ -172,6 +172,17 @@ static uint32_t microseconds(weir_time time)
     return time > UINT32_MAX * WEIR_US ? UINT32_MAX : (uint32_t)(time / WEIR_US);
 }
 
+/* The back-off of a closed window's probes lasts until it opens, though each answer ends the count of
+ * those that nobody answered. Neither are retransmissions. */
+static void fill_probes(const struct weir_tcp_info *from, struct tcp_info *to)
+{
+    bool is_persist = linux_unsent(from) > 0;
+
+    to->tcpi_retransmits = 0;
+    to->tcpi_backoff = is_persist ? (uint8_t)from->probes : 0;
+    to->tcpi_probes = is_persist ? (uint8_t)from->backoffs : (uint8_t)from->probes;
+}
+
 static void fill_state(const struct weir_tcp_info *from, struct tcp_info *to)
 {
     static const uint8_t ca_states[] = {0, 3, 4};
@@ -180,7 +191,8 @@ static void fill_state(const struct weir_tcp_info *from, struct tcp_info *to)
     to->tcpi_ca_state = ca_states[from->congestion_recovery % 3];
     to->tcpi_retransmits = (uint8_t)from->backoffs;
     to->tcpi_backoff = (uint8_t)from->backoffs;
-    to->tcpi_probes = (uint8_t)from->probes;
+    if (from->probes && !from->segments_unacked)
+        fill_probes(from, to);
     to->tcpi_snd_mss = from->mss;
     to->tcpi_rcv_mss = from->rcv_mss;
     to->tcpi_advmss = from->advertised_mss;
