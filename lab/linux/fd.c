@@ -128,7 +128,7 @@ static long shutdown_stream(struct linux_sockets *sockets, struct linux_file *fi
     if (file->is_listening)
         return how == SHUT_WR ? 0 : stop_listening(sockets, file);
     linux_stream_state(sockets, file, &stream);
-    if (stream.state == WEIR_STATE_CLOSED) {
+    if (stream.state == WEIR_STATE_CLOSED || stream.state == WEIR_STATE_TIME_WAIT) {
         note_shut(file, how);
         if (file->phase == LINUX_CONNECTING)
             file->phase = LINUX_DISCONNECTING;
