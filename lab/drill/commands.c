@@ -215,7 +215,8 @@ static void do_ip(struct effect *effect, const struct words *words)
         miss(effect, "the command ip", words->count > 1 ? words->word[1] : "");
 }
 
-/* Queueing disciplines that only queue; netem and shapers change what a script sees. */
+/* Queueing disciplines that only queue; netem and shapers change what a script sees, and so does a
+ * limit, for which scripts that want packets to be dropped set 0. */
 static void do_tc(struct effect *effect, const struct words *words)
 {
     bool is_harmless =
@@ -224,7 +225,7 @@ static void do_tc(struct effect *effect, const struct words *words)
          has_word(words, "fq_codel") || has_word(words, "noqueue") || has_word(words, "del") ||
          has_word(words, "show"));
 
-    if (!is_harmless || has_word(words, "netem"))
+    if (!is_harmless || has_word(words, "netem") || has_word(words, "limit"))
         miss(effect, "the command tc", words->count > 1 ? words->word[1] : "");
 }
 

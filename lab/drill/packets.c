@@ -141,6 +141,8 @@ void run_outbound(struct run *run, const struct event *event, weir_time at, weir
         return;
     }
     if (!world_wait_packet(run, limit, conn)) {
+        if (is_tcp && event->packet->payload_length && losses_skip(run, event))
+            return;
         rule_note(run, event->packet, "missing", NULL);
         run_fail(run, event, "no packet came");
         return;

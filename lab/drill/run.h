@@ -100,6 +100,7 @@ struct run {
     struct weir_stack_config config;  /* what the stack is or will be made with */
     struct linux_config linux_config; /* and the calls on top of it */
     const char *init_scripts;         /* --init_scripts; NULL: none */
+    bool has_lost;                    /* see losses.c */
     bool has_initialised;             /* init commands have had their turn */
     enum drill_verdict verdict;
     bool ended; /* the verdict is final */
@@ -175,6 +176,12 @@ void socket_call_done(struct attempt *attempt);
 bool value_int(const struct value *value, int64_t *number);
 struct drill_fd *fd_find(struct run *run, int64_t number);
 struct drill_fd *fd_add(struct run *run, int64_t number, int fd);
+
+/* losses.c. Before each event: has the connection under test lost anything? */
+void losses_note(struct run *run);
+/* Skips the run if what `event` (NULL: the end) found wrong hangs on how Linux sends after a
+ * loss. */
+bool losses_skip(struct run *run, const struct event *event);
 
 /* code.c */
 void run_code(struct run *run, const struct event *event);

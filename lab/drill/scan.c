@@ -143,6 +143,44 @@ static void scan_path_mtu(struct run *run)
     }
 }
 
+static bool is_reading(const struct event *event)
+{
+    static const char *const names[] = {"read", "readv", "recv", "recvfrom", "recvmsg", "splice"};
+    size_t i;
+
+    for (i = 0; event->kind == EVENT_CALL && i < sizeof(names) / sizeof(names[0]); i++)
+        if (!strcmp(event->call->name, names[i]))
+            return true;
+    return false;
+}
+
+static bool has_word(const struct value *value, const char *word)
+{
+    for (; value; value = value->next)
+        if ((value->kind == VALUE_WORD && !strcmp(value->text, word)) ||
+            has_word(value->items, word))
+            return true;
+    return false;
+}
+
+/* Linux takes the last urgent byte out of what is read, unless SO_OOBINLINE leaves it where it is. */
+static void scan_urgent(struct run *run)
+{
+    const struct event *event, *urgent = NULL;
+
+    for (event = run->script->events; event && !run->ended; event = event->next) {
+        const struct packet_line *line = event->packet;
+
+        if (event->kind == EVENT_CALL && has_word(event->call->args, "SO_OOBINLINE"))
+            return;
+        if (event->kind == EVENT_PACKET && line->kind == PACKET_TCP && line->inbound &&
+            (line->flags & WEIR_TCP_URG) && line->urgent)
+            urgent = event;
+        else if (urgent && is_reading(event))
+            run_skip(run, urgent, "urgent data out of band");
+    }
+}
+
 static void scan_event(struct run *run, const struct event *event)
 {
     switch (event->kind) {
@@ -263,8 +301,10 @@ void scan_script(struct run *run)
         if (!take_option(run, option))
             run_fail(run, NULL, "the option --%s has a wrong value", option->name);
     scan_agreed(run);
-    if (run->profile == WEIR_PROFILE_LINUX) /* elsewhere packets may be cut on their way */
+    if (run->profile == WEIR_PROFILE_LINUX) { /* elsewhere packets may be cut on their way */
         scan_path_mtu(run);
+        scan_urgent(run);
+    }
     for (event = run->script->events; event && !run->ended; event = event->next)
         scan_event(run, event);
     if (!run->ended)

@@ -109,7 +109,7 @@ long call_epoll_ctl(struct marshal *call)
 
     if (record && record->kind == VALUE_RECORD && read_event(call, record, &event))
         given = &event;
-    else if (record && !marshal_is_null(record))
+    else if (record && record->kind != VALUE_ELLIPSIS && !marshal_is_null(record))
         complain(call, "an event is {events=..., fd=N}");
     return linux_epoll_ctl(call->run->sockets, marshal_fd(call, 0), (int)marshal_int(call, 1, 0),
                            marshal_fd(call, 2), given);

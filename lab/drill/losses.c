@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+
+/* After a loss: what weir does in another way than Linux.
+ *
+ * Until something is lost, slow start is all there is, and the profile linux has it as Linux does. Then
+ * Linux reduces its window by three tenths and grows it by CUBIC, and in recovery lets PRR say how much
+ * may leave for each ACK, also with reno and without SACK; weir halves, and recovers by RFC 6582. So
+ * which new data leaves, and what cwnd and ssthresh are, may differ without either being wrong. A
+ * script written for Linux that turns out to hang on that is skipped with its name; one that passes
+ * all the same has passed. The threshold of slow start tells: it is without bound until the first loss.
+ * It is looked at before each event, since the time that an event waits in vain brings losses itself.
+ *
+ * A script that names its profile is ours: it says what weir does, and fails if weir does not. */
+
+#include <lab/drill/run.h>
+#include <string.h>
+
+#define SSTHRESH_INFINITE 0x7fffffffu /* bytes; no window comes near */
+
+static bool names_profile(const struct script *script)
+{
+    const struct script_option *option;
+
+    for (option = script->options; option; option = option->next)
+        if (!strcmp(option->name, "profile"))
+            return true;
+    return false;
+}
+
+void losses_note(struct run *run)
+{
+    int socket = run->current ? conn_socket(run, run->current) : -1;
+    struct weir_tcp_info info;
+
+    if (!run->has_lost && socket >= 0 &&
+        weir_tcp_info_get(run->stack, socket, run->now, &info) == 0)
+        run->has_lost = info.ssthresh < SSTHRESH_INFINITE || info.congestion_recovery;
+}
+
+bool losses_skip(struct run *run, const struct event *event)
+{
+    if (run->ended || !run->has_lost || run->profile != WEIR_PROFILE_LINUX ||
+        names_profile(run->script))
+        return false;
+    run_skip(run, event, "how Linux sends after a loss (PRR, CUBIC)");
+    return true;
+}
