@@ -215,15 +215,14 @@ static void do_ip(struct effect *effect, const struct words *words)
         miss(effect, "the command ip", words->count > 1 ? words->word[1] : "");
 }
 
-/* Queueing disciplines that only queue; netem and shapers change what a script sees, and so does a
- * limit, for which scripts that want packets to be dropped set 0. */
+/* Queueing disciplines that only queue; netem and shapers change what a script sees. So do fq, for which
+ * Linux paces, and a limit, which is 0 where packets are to be dropped. */
 static void do_tc(struct effect *effect, const struct words *words)
 {
     bool is_harmless =
         has_word(words, "qdisc") &&
-        (has_word(words, "pfifo") || has_word(words, "pfifo_fast") || has_word(words, "fq") ||
-         has_word(words, "fq_codel") || has_word(words, "noqueue") || has_word(words, "del") ||
-         has_word(words, "show"));
+        (has_word(words, "pfifo") || has_word(words, "pfifo_fast") || has_word(words, "fq_codel") ||
+         has_word(words, "noqueue") || has_word(words, "del") || has_word(words, "show"));
 
     if (!is_harmless || has_word(words, "netem") || has_word(words, "limit"))
         miss(effect, "the command tc", words->count > 1 ? words->word[1] : "");

@@ -10,6 +10,9 @@
  * all the same has passed. The threshold of slow start tells: it is without bound until the first loss.
  * It is looked at before each event, since the time that an event waits in vain brings losses itself.
  *
+ * The same holds from the beginning if SACK may have been agreed on behind a `<...>`: Linux then takes no
+ * duplicate ACK for a sign unless it has SACK blocks, and probes for losses of the tail before the time-out.
+ *
  * A script that names its profile is ours: it says what weir does, and fails if weir does not. */
 
 #include <lab/drill/run.h>
@@ -39,9 +42,10 @@ void losses_note(struct run *run)
 
 bool losses_skip(struct run *run, const struct event *event)
 {
-    if (run->ended || !run->has_lost || run->profile != WEIR_PROFILE_LINUX ||
+    if (run->ended || !(run->has_lost || run->may_sack) || run->profile != WEIR_PROFILE_LINUX ||
         names_profile(run->script))
         return false;
-    run_skip(run, event, "how Linux sends after a loss (PRR, CUBIC)");
+    run_skip(run, event, "%s",
+             run->may_sack ? "the TCP option sackOK" : "how Linux sends after a loss (PRR, CUBIC)");
     return true;
 }

@@ -47,7 +47,7 @@ static const struct {
     {"SIOCINQ", 0x541b}, {"FIONREAD", 0x541b}, {"SIOCOUTQ", 0x5411},
     {"SIOCOUTQNSD", 0x894b}, {"SIOCATMARK", 0x8905}, {"FIONBIO", 0x5421},
     {"SPLICE_F_MOVE", 1}, {"SPLICE_F_NONBLOCK", 2}, {"SPLICE_F_MORE", 4},
-    {"INADDR_ANY", 0}, {"NULL", 0},
+    {"INADDR_ANY", 0}, {"INADDR_LOOPBACK", 0x7f000001}, {"SOMAXCONN", 4096}, {"NULL", 0},
     {"TCP_ESTABLISHED", 1}, {"TCP_SYN_SENT", 2}, {"TCP_SYN_RECV", 3}, {"TCP_FIN_WAIT1", 4},
     {"TCP_FIN_WAIT2", 5}, {"TCP_TIME_WAIT", 6}, {"TCP_CLOSE", 7}, {"TCP_CLOSE_WAIT", 8},
     {"TCP_LAST_ACK", 9}, {"TCP_LISTEN", 10}, {"TCP_CLOSING", 11},

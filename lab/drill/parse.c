@@ -289,6 +289,10 @@ static void parse_option(struct lexer *lexer, struct script_option ***link)
             return;
         }
         lex_raw(lexer, "", &value);
+        if (value.length > 0 && value.text[0] == '"') { /* and may have blanks */
+            lex_rewind(lexer, &value);
+            lex_next(lexer, &value);
+        }
         option->value = value.text;
     }
     **link = option;

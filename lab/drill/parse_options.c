@@ -84,8 +84,9 @@ static void parse_ecn(struct lexer *lexer, struct tcp_option *option)
  * passed over, up to the next `,` or `>` outside brackets. */
 static bool skip_named(struct lexer *lexer, const struct token *name, struct tcp_option *option)
 {
-    static const char *const beginnings[] = {"mp_",     "mpc",     "mpj", "dss",       "add_addr",
-                                             "rm_addr", "remove_", "ao",  "fastclose", "EDO"};
+    static const char *const beginnings[] = {"mp_",       "mpc",     "mpj",     "dss",
+                                             "add_addr",  "rm_addr", "remove_", "ao",
+                                             "fastclose", "EDO",     "exp",     "tarr"};
     struct token token;
     unsigned open = 0;
     size_t i;

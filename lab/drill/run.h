@@ -100,7 +100,7 @@ struct run {
     struct weir_stack_config config;  /* what the stack is or will be made with */
     struct linux_config linux_config; /* and the calls on top of it */
     const char *init_scripts;         /* --init_scripts; NULL: none */
-    bool has_lost;                    /* see losses.c */
+    bool has_lost, may_sack;          /* see losses.c */
     bool has_initialised;             /* init commands have had their turn */
     enum drill_verdict verdict;
     bool ended; /* the verdict is final */

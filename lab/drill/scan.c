@@ -68,14 +68,33 @@ static void scan_options(struct run *run, const struct event *event)
             skip_option(run, event, &line->options[i]);
 }
 
-static bool offers_scale(const struct packet_line *line)
+static const struct tcp_option *find_option(const struct packet_line *line, enum option_kind kind)
 {
     unsigned i;
 
     for (i = 0; i < line->option_count; i++)
-        if (line->options[i].kind == OPTION_WSCALE && line->options[i].numbers[0] > 0)
-            return true;
-    return false;
+        if (line->options[i].kind == kind)
+            return &line->options[i];
+    return NULL;
+}
+
+/* What the peer's SYN offers, and ours, in `<...>`, will have agreed to. */
+struct offer {
+    bool is_hidden; /* there is such a SYN of ours */
+    bool scales, stamps, sacks;
+};
+
+static void note_syn(const struct packet_line *line, struct offer *offer)
+{
+    const struct tcp_option *scale = find_option(line, OPTION_WSCALE);
+
+    if (!line->inbound) {
+        offer->is_hidden = offer->is_hidden || line->any_options;
+        return;
+    }
+    offer->scales = offer->scales || (scale && scale->numbers[0] > 0);
+    offer->stamps = offer->stamps || find_option(line, OPTION_TS);
+    offer->sacks = offer->sacks || find_option(line, OPTION_SACK_OK);
 }
 
 /* With both SYNs carrying a scale, is this window one whose meaning hangs on it? One that is large
@@ -85,11 +104,21 @@ static bool is_scaled(const struct packet_line *line)
     return line->inbound ? line->window > 0 && line->window < SCALED_BELOW : line->window > 0;
 }
 
-/* `<...>` on a SYN of ours hides which options are agreed on: then what the peer uses later tells, and
- * windows do if the peer has offered to scale them. */
+/* Do the script's commands turn this off? */
+static bool turns_off(const struct run *run, const char *sysctl)
+{
+    const char *found = run->script->init ? strstr(run->script->init, sysctl) : NULL;
+
+    return found && strspn(found + strlen(sysctl), "= ") > 0 &&
+           found[strlen(sysctl) + strspn(found + strlen(sysctl), "= ")] == '0';
+}
+
+/* `<...>` on a SYN of ours hides which options are agreed on: then what the peer uses later tells; windows
+ * do if the peer has offered to scale them, and data does if it has offered timestamps, which take room.
+ * That SACK is agreed on may show in how losses are mended (losses.c). */
 static void scan_agreed(struct run *run)
 {
-    bool hidden = false, scales = false;
+    struct offer offer = {false, false, false, false};
     const struct event *event;
     unsigned i;
 
@@ -99,15 +128,21 @@ static void scan_agreed(struct run *run)
         if (event->kind != EVENT_PACKET || line->kind != PACKET_TCP)
             continue;
         if (line->flags & WEIR_TCP_SYN) {
-            hidden = hidden || (!line->inbound && line->any_options);
-            scales = scales || (line->inbound && offers_scale(line));
+            note_syn(line, &offer);
+            offer.stamps = offer.stamps && !turns_off(run, "tcp_timestamps");
+            offer.sacks = offer.sacks && !turns_off(run, "tcp_sack");
             continue;
         }
-        if (hidden && scales && !(line->flags & WEIR_TCP_RST) && is_scaled(line))
+        if (!offer.is_hidden)
+            continue;
+        if (offer.scales && !(line->flags & WEIR_TCP_RST) && is_scaled(line))
             run_skip(run, event, "the TCP option wscale");
-        for (i = 0; hidden && line->inbound && i < line->option_count; i++)
+        if (offer.stamps && !line->inbound && line->payload_length > 0)
+            run_skip(run, event, "the TCP option TS");
+        for (i = 0; line->inbound && i < line->option_count; i++)
             skip_option(run, event, &line->options[i]);
     }
+    run->may_sack = offer.is_hidden && offer.sacks;
 }
 
 static void scan_packet(struct run *run, const struct event *event)
@@ -181,6 +216,22 @@ static void scan_urgent(struct run *run)
     }
 }
 
+/* A congestion control by name that is not here: taken or told by Linux, so by the script. */
+static void scan_congestion(struct run *run, const struct event *event)
+{
+    const struct call_line *call = event->call;
+    const struct value *value = call->args;
+    int64_t result;
+
+    if (run->profile != WEIR_PROFILE_LINUX || !has_word(call->args, "TCP_CONGESTION") ||
+        (value_int(call->result, &result) && result < 0))
+        return;
+    while (value && value->kind != VALUE_STRING)
+        value = value->next;
+    if (value && strcmp(value->text, "reno") != 0)
+        run_skip(run, event, "the congestion control %s", value->text);
+}
+
 static void scan_event(struct run *run, const struct event *event)
 {
     switch (event->kind) {
@@ -192,6 +243,7 @@ static void scan_event(struct run *run, const struct event *event)
             run_skip(run, event, "the call %s", event->call->name);
         else
             scan_value(run, event, event->call->args);
+        scan_congestion(run, event);
         break;
     case EVENT_COMMAND: /* commands.c */
     case EVENT_CODE:

@@ -63,6 +63,7 @@ static const struct {
     /* What makes no difference. */
     {DRILL_PASSED, "`ip tcp_metrics flush all > /dev/null 2>&1`\n" NOTHING, NULL},
     {DRILL_PASSED, "`tc qdisc replace dev tun0 root pfifo`\n" NOTHING "`:`\n", NULL},
+    {DRILL_SKIPPED, "`tc qdisc replace dev tun0 root fq`\n" NOTHING, "the command tc"},
     {DRILL_SKIPPED, "`tc qdisc add dev tun0 root pfifo limit 0`\n" NOTHING, "the command tc"},
     {DRILL_PASSED, "`ethtool -K tun0 tso off gso off; nstat -n`\n" NOTHING, NULL},
     {DRILL_PASSED, "``\n" NOTHING, NULL},

@@ -30,6 +30,12 @@
     "0 socket(..., SOCK_STREAM|SOCK_NONBLOCK, IPPROTO_TCP) = 3\n"     \
     "+0 connect(3, ..., ...) = -1 EINPROGRESS (Operation going on)\n" \
     "+0 > S 0:0(0) <...>\n"
+#define STAMPED                                                  \
+    "+0 < S 0:0(0) win 9999 <mss 1000,nop,nop,TS val 1 ecr 0>\n" \
+    "+0 > S. 0:0(0) ack 1 <...>\n"
+#define SACKED                                           \
+    "+0 < S 0:0(0) win 9999 <mss 1000,nop,nop,sackOK>\n" \
+    "+0 > S. 0:0(0) ack 1 <...>\n"
 #define LOSS /* of the first of ten segments; the threshold is 5000 now, and Linux's would be 7000 */ \
     OPEN "+0 write(4, ..., 20000) = 20000\n+0 > . 1:10001(10000) ack 1\n"                             \
          "+0.1 < . 1:1(0) ack 1 win 32792\n+0 > . 10001:11001(1000) ack 1\n"                          \
@@ -186,6 +192,7 @@ static const struct row rows[] = {
     {DRILL_SKIPPED, "0 close(3) = 0\n+0 > S 0:0(0) <mss 1,sackOK,nop,nop>", "sackOK"},
     {DRILL_SKIPPED, "0 close(3) = 0\n+0 > S 0:0(0) <nop,wscale 7>", "wscale"},
     {DRILL_SKIPPED, "0 < . 1:1(0) ack 1 win 1 <dss dack8=1,nop>", "the TCP option dss"},
+    {DRILL_SKIPPED, "0 < . 1:1(0) ack 1 win 1 <exp-tarr 3,nop>", "the TCP option exp"},
     {DRILL_SKIPPED, "0 < icmp packet_too_big mtu 1280 [1:2(1)]", "IPv6"},
     {DRILL_SKIPPED, "0 < icmp unreachable address_unreachable [1:2(1)]", "IPv6"},
     {DRILL_SKIPPED, LISTEN SCALED "+0 < . 1:1(0) ack 1 win 257", "wscale"},
@@ -206,6 +213,7 @@ static const struct row rows[] = {
     {DRILL_SKIPPED, "0 setsockopt(3, SOL_TCP, TCP_FASTOPEN, [1], 4) = 0", "TCP_FASTOPEN"},
     {DRILL_SKIPPED, "`sysctl -q x=1`\n0 close(3) = 0", "the sysctl x"},
     {DRILL_SKIPPED, "--ip_version=ipv4-mapped-ipv6\n0 close(3) = 0", "ipv4-mapped-ipv6"},
+    {DRILL_PASSED, "--local_ip=\"192.168.0.1\"\n0 close(3) = -1 EBADF", NULL},
     {DRILL_SKIPPED, "--local_ip=fd3d::1\n0 close(3) = 0", "IPv6"},
     {DRILL_SKIPPED, "--dry_run\n0 close(3) = 0", "--dry_run"},
     {DRILL_SKIPPED, "--mss=100\n" LISTEN "+0 < S 0:101(101) win 9", "--mss=100"},
@@ -236,6 +244,27 @@ static const struct row linux_rows[] = {
     {DRILL_FAILED, LOSS "+0 < R 1:1(0) win 0\n+0 read(4, ..., 9) = 9", "ECONNRESET"},
     {DRILL_FAILED, OPEN "+0 write(4, ..., 9) = 9\n+0 > P. 1:10(9) ack 1\n+0 > P. 10:19(9) ack 1",
      "* seq"}, /* the time-out came while the line waited */
+    /* What `<...>` may hide. */
+    {DRILL_SKIPPED, LISTEN STAMPED "+0.1 < . 1:1(0) ack 1 win 9\n* > P. 1:9(8) ack 1 <...>", "TS"},
+    {DRILL_PASSED, LISTEN STAMPED "+0.1 < . 1:1(0) ack 1 win 9\n+0 accept(3, ..., ...) = 4", NULL},
+    {DRILL_PASSED,
+     "`sysctl -q net.ipv4.tcp_timestamps=0`\n" LISTEN STAMPED ACK "+0 accept(3, ..., ...) = 4\n"
+     "+0 write(4, ..., 9) = 9\n+0 > P. 1:10(9) ack 1",
+     NULL},
+    {DRILL_SKIPPED,
+     LISTEN SACKED ACK "+0 accept(3, ..., ...) = 4\n"
+                       "+0 write(4, ..., 9) = 9\n+0 > P. 1:10(9) ack 1\n+0.2 > P. 1:10(9) ack 1",
+     "the TCP option sackOK"},
+    {DRILL_FAILED,
+     "`sysctl -q net.ipv4.tcp_sack = 0`\n" LISTEN SACKED ACK "+0 accept(3, ..., ...) = 4\n"
+     "+0 write(4, ..., 9) = 9\n+0 > P. 1:10(9) ack 1\n+0.2 > P. 1:10(9) ack 1",
+     "came at"},
+    /* Other congestion controls. */
+    {DRILL_SKIPPED, OPEN "+0 getsockopt(4, SOL_TCP, TCP_CONGESTION, \"cubic\", [16]) = 0",
+     "the congestion control cubic"},
+    {DRILL_SKIPPED, OPEN "+0 setsockopt(4, SOL_TCP, TCP_CONGESTION, \"bbr\", 3) = 0", "bbr"},
+    {DRILL_PASSED, OPEN "+0 setsockopt(4, SOL_TCP, TCP_CONGESTION, \"bbq\", 3) = -1 ENOENT", NULL},
+    {DRILL_PASSED, OPEN "+0 getsockopt(4, SOL_TCP, TCP_CONGESTION, \"reno\", [16]) = 0", NULL},
     /* Linux reads around an urgent byte. */
     {DRILL_SKIPPED, OPEN "+0 < UP. 1:8(7) ack 1 win 9 urg 7\n+0 read(4, ..., 9) = 6", "urgent"},
     {DRILL_PASSED,
