@@ -114,6 +114,11 @@ void conn_disconnect(struct weir_stack *stack, struct conn *conn)
 {
     struct tcp_reply reply = {.seq = conn->tcp.snd_nxt, .flags = TCP_RST, .why = WEIR_WHY_RST};
 
+    if (conn->tcp.settings->rst_has_ack) {
+        reply.flags = TCP_RST | TCP_ACK;
+        reply.ack = conn->tcp.rcv_nxt;
+        reply.window = conn->tcp.rcv_adv - conn->tcp.rcv_nxt;
+    }
     if (conn->tcp.state == WEIR_STATE_TIME_WAIT && become_time_wait(stack, conn, NULL))
         return;
     tcp_abort(&conn->tcp);
