@@ -72,6 +72,8 @@ struct weir_tcp_settings {
                                          it acknowledges */
     bool dup_acks_deliver;     /* segments that duplicate ACKs told of do not open cwnd again when
                                     they are acknowledged */
+    bool sent_fills_window; /* cwnd grows if it was full when data was sent last, or more than half
+                                    full in slow start; else, if it is as the ACK comes */
     bool frto;         /* RFC 5682: a time-out that was none is taken back, and new data asks */
     bool idle_restart; /* RFC 5681 4.1 */
     bool idle_halves;  /* and by half for each RTO, instead of at once */

@@ -115,6 +115,7 @@ static void make_linux(struct weir_tcp_settings *settings)
     settings->syn_losses_max = 1;
     settings->slow_start_limit = 0;
     settings->dup_acks_deliver = true;
+    settings->sent_fills_window = true;
     settings->frto = true;
     settings->idle_halves = true;
     settings->minshall = true;

@@ -119,6 +119,36 @@ static uint32_t newly_delivered(const struct tcp_conn *conn, uint32_t acked, uin
     return max_u32(acked - min_u32(known, acked), min_u32(conn->cc.mss, acked));
 }
 
+void tcp_loss_sent(struct tcp_conn *conn)
+{
+    struct tcp_active *active = conn->active;
+    uint32_t in_flight = tcp_loss_in_flight(conn);
+    bool is_full = in_flight + conn->cc.mss > conn->cc.cwnd;
+    uint32_t segments = min_u32((in_flight + conn->cc.mss - 1) / conn->cc.mss, UINT16_MAX);
+
+    if (active->used_max && seq_lt(conn->snd_una, active->used_end) && !is_full &&
+        (conn->used_up || segments <= active->used_max))
+        return;
+    conn->used_up = is_full;
+    active->used_max = (uint16_t)segments;
+    active->used_end = conn->snd_nxt;
+}
+
+/* Is cwnd what bounds us, or in slow start less than twice what was out? What was never filled does not
+ * grow. */
+static bool is_limited(const struct tcp_conn *conn, uint32_t in_flight)
+{
+    bool is_slow_start = conn->cc.cwnd < conn->cc.ssthresh;
+    uint32_t out = in_flight;
+    bool is_full = in_flight + conn->cc.mss > conn->cc.cwnd;
+
+    if (conn->settings->sent_fills_window) {
+        is_full = conn->used_up;
+        out = conn->active->used_max * (uint32_t)conn->cc.mss;
+    }
+    return conn->phase == TCP_LOSS || is_full || (is_slow_start && conn->cc.cwnd < 2 * out);
+}
+
 static void grow_window(struct tcp_conn *conn, weir_seq ack, uint32_t dup_acks, weir_time now)
 {
     uint32_t in_flight = tcp_loss_in_flight(conn);
@@ -126,8 +156,7 @@ static void grow_window(struct tcp_conn *conn, weir_seq ack, uint32_t dup_acks, 
     struct weir_cc_ack acked = {
         .acked = newly_delivered(conn, ack - conn->snd_una, dup_acks),
         .in_flight = in_flight,
-        .cwnd_limited = conn->phase == TCP_LOSS || in_flight + conn->cc.mss > conn->cc.cwnd ||
-                        (conn->cc.cwnd < conn->cc.ssthresh && conn->cc.cwnd < 2 * in_flight),
+        .cwnd_limited = is_limited(conn, in_flight),
     };
 
     /* RFC 3465 2.3: after a time-out one ACK may cover much that was long there. */

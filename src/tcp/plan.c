@@ -384,6 +384,8 @@ static void sent_data(struct tcp_conn *conn, const struct tcp_run *run, uint32_t
         if (whole_segments(length, conn->cc.mss) != length)
             conn->active->snd_small = run->seq + length;
         conn->snd_nxt = end;
+        if (conn->settings->sent_fills_window)
+            tcp_loss_sent(conn);
         if (conn->settings->notsent_lowat != UINT32_MAX)
             tcp_send_wake(conn);
         if (is_first)

@@ -137,6 +137,8 @@ struct tcp_active {
     uint16_t dup_acks;                 /* duplicate ACKs in a row */
     weir_seq snd_up;                   /* with is_urgent_out */
     weir_seq rcv_fin;                  /* with has_fin: sequence number of the peer's FIN */
+    uint16_t used_max;                 /* most segments out in the window up to used_end; 0: none */
+    weir_seq used_end;                 /* sent_fills_window: SND.NXT as of used_max */
     weir_seq snd_small;                /* end of the last small segment sent (Minshall) */
     weir_seq rtx_nxt;                  /* in LOSS: next to be sent again */
     uint32_t undo_cwnd, undo_ssthresh; /* with may_undo */
@@ -196,6 +198,7 @@ struct tcp_conn {
     bool has_rtt : 1;        /* srtt is a measurement */
     bool syn_timed_out : 1;  /* RFC 6298 5.7, RFC 6928 */
     bool is_interactive : 1; /* data goes out soon after data comes in */
+    bool used_up : 1;        /* cwnd was full in the window up to used_end */
     bool may_undo : 1;       /* the time-out may be taken back: undo_cwnd, undo_ssthresh */
     bool
         asks_first : 1; /* in LOSS: new data goes out, and its ACKs tell whether there was a loss */
@@ -578,6 +581,8 @@ void tcp_loss_timeout(struct tcp_conn *conn, weir_time now);
 void tcp_loss_reopened(struct tcp_conn *conn, weir_time now);
 
 /* Bytes taken to be in the network. */
+/* New data was sent: notes how full cwnd is, for sent_fills_window. */
+void tcp_loss_sent(struct tcp_conn *conn);
 uint32_t tcp_loss_in_flight(const struct tcp_conn *conn);
 
 #endif

@@ -81,6 +81,7 @@ static const struct row rows[] = {
     ROW(slow_start_limit,          U32,  2,        2,          2,          0),       /* 3465 */
     ROW(dup_acks_deliver,          FLAG, 0,        0,          0,          1),
     ROW(frto,                      FLAG, 0,        0,          0,          1),
+    ROW(sent_fills_window,         FLAG, 0,        0,          0,          1),
     ROW(idle_halves,               FLAG, 0,        0,          0,          1),
     ROW(idle_restart,              FLAG, 1,        1,          1,          1),       /* 5681 4.1 */
     ROW(ttl,                       U8,   64,       64,         16,         64),      /* [MUST-49] */
