@@ -34,16 +34,43 @@ static void parse_sack(struct lexer *lexer, struct tcp_option *option)
     }
 }
 
-/* Hexadecimal bytes up to the next `,` or `>`; at most `max` of them. */
+/* What a definition says the word is, without its quotes; NULL: there is none. */
+static const char *defined(const struct lexer *lexer, const char *word)
+{
+    size_t i;
+
+    for (i = 0; i < lexer->define_count; i++)
+        if (!strcmp(lexer->defines[i].name, word))
+            return lexer->defines[i].value;
+    return NULL;
+}
+
+/* A name that the runner of the scripts was to define (FO TFO_COOKIE). */
+static bool is_undefined(const char *word)
+{
+    return strchr(word, '_') && word[0] >= 'A' && word[0] <= 'Z';
+}
+
+/* Hexadecimal bytes up to the next `,` or `>`, or a name for them; at most `max` of them. */
 static void parse_hex(struct lexer *lexer, struct tcp_option *option, unsigned max)
 {
+    const char *text;
     struct token token;
+    size_t quotes;
     long length;
 
     lex_raw(lexer, ",>", &token);
     if (lexer->failed || !strcmp(token.text, "\"\""))
         return;
-    length = parse_hex_bytes(token.text, token.length, option->bytes, max);
+    text = defined(lexer, token.text);
+    if (!text && is_undefined(token.text)) {
+        option->name = option->kind == OPTION_MD5 ? "md5" : "FO";
+        option->kind = OPTION_NAMED;
+        return;
+    }
+    text = text ? text : token.text;
+    quotes = text[0] == '"' && strlen(text) > 1;
+    length = parse_hex_bytes(text + quotes, strlen(text) - 2 * quotes, option->bytes, max);
     if (length < 0)
         lex_fail(lexer, token.where, "expected up to %u bytes as pairs of hexadecimal digits", max);
     else

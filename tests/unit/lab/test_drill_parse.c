@@ -242,6 +242,26 @@ static void test_define(void **state)
     script_done(&script);
 }
 
+/* In an option a name stands for its digits. */
+static void test_define_bytes(void **state)
+{
+    static const char text[] = "0 < S 0:0(0) win 1 <FO MY_COOKIE,FOEXP \"\",md5 KEY>";
+    static const struct define mine[] = {{"MY_COOKIE", "01020304"}, {"KEY", "\"ff\""}};
+    const struct tcp_option *options;
+
+    (void)state;
+    assert_int_equal(script_parse("t", text, strlen(text), mine, 2, &script, error_text), 0);
+    options = script.events->packet->options;
+    assert_int_equal(options[0].length, 4);
+    assert_memory_equal(options[0].bytes, "\1\2\3\4", 4);
+    assert_int_equal(options[1].length, 0);
+    assert_int_equal(options[2].length, 1);
+    assert_int_equal(options[2].bytes[0], 0xff);
+    script_done(&script);
+    assert_int_equal(script_parse("t", text, strlen(text), mine, 1, &script, error_text),
+                     WEIR_EINVAL); /* KEY might be digits with a fault in them */
+}
+
 static void test_bounds(void **state)
 {
     static char text[4000];
@@ -283,6 +303,7 @@ int main(void)
         cmocka_unit_test(test_packet_fields), cmocka_unit_test(test_times_and_calls),
         cmocka_unit_test(test_bounds),        cmocka_unit_test(test_mangled),
         cmocka_unit_test(test_ip_fields),     cmocka_unit_test(test_define),
+        cmocka_unit_test(test_define_bytes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,6 +193,7 @@ static const struct row rows[] = {
     {DRILL_SKIPPED, "0 close(3) = 0\n+0 > S 0:0(0) <nop,wscale 7>", "wscale"},
     {DRILL_SKIPPED, "0 < . 1:1(0) ack 1 win 1 <dss dack8=1,nop>", "the TCP option dss"},
     {DRILL_SKIPPED, "0 < . 1:1(0) ack 1 win 1 <exp-tarr 3,nop>", "the TCP option exp"},
+    {DRILL_SKIPPED, "0 < S 0:0(0) win 1 <FO TFO_COOKIE,nop,nop>", "the TCP option FO"},
     {DRILL_SKIPPED, "0 < icmp packet_too_big mtu 1280 [1:2(1)]", "IPv6"},
     {DRILL_SKIPPED, "0 < icmp unreachable address_unreachable [1:2(1)]", "IPv6"},
     {DRILL_SKIPPED, LISTEN SCALED "+0 < . 1:1(0) ack 1 win 257", "wscale"},
