@@ -104,6 +104,7 @@ struct weir_tcp_settings {
                                   when they can be doubled */
     bool shut_keeps_data;    /* what comes after a shutdown of reading can still be read, else it is
                                   acknowledged and thrown away */
+    bool syn_refuses_fin;    /* a SYN with FIN opens nothing, else its SYN counts */
     bool listener_ends_quietly; /* a listener that is closed forgets its half-open peers, else they
                                    get a RST */
     bool icmp_ends_opening;     /* any ICMP error ends an opening connection, else hard ones only */

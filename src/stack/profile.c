@@ -122,6 +122,7 @@ static void make_linux(struct weir_tcp_settings *settings)
     settings->half_window_mss = true;
     settings->keeps_segments = true;
     settings->shut_keeps_data = true;
+    settings->syn_refuses_fin = true;
     settings->listener_ends_quietly = true;
     settings->probe_has_data = false;
     settings->error_keeps_data = true;

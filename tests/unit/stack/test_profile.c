@@ -99,6 +99,7 @@ static const struct row rows[] = {
     ROW(half_window_mss,           FLAG, 0,        0,          0,          1),
     ROW(keeps_segments,            FLAG, 0,        0,          0,          1),
     ROW(shut_keeps_data,           FLAG, 0,        0,          0,          1),
+    ROW(syn_refuses_fin,           FLAG, 0,        0,          0,          1),
     ROW(listener_ends_quietly,     FLAG, 0,        0,          0,          1),
     ROW(probe_has_data,            FLAG, 1,        1,          1,          0),       /* [MUST-36] */
     ROW(window_in_segments,        FLAG, 0,        0,          0,          1),
