@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* After a loss: what weir does in another way than Linux.
+/* After a loss, and with a window of small segments: what weir does in another way than Linux.
  *
  * Until something is lost, slow start is all there is, and the profile linux has it as Linux does. Then
  * Linux reduces its window by three tenths and grows it by CUBIC, and in recovery lets PRR say how much
@@ -30,22 +30,36 @@ static bool names_profile(const struct script *script)
     return false;
 }
 
+/* Linux counts cwnd in segments, weir in bytes, which is the same while segments are full. Is cwnd more than
+ * half used in segments, with a segment or more to spare in bytes? */
+static bool counts_differ(const struct weir_tcp_info *info)
+{
+    uint64_t counted = (uint64_t)info->segments_unacked * info->mss;
+
+    return 2 * counted > info->cwnd &&
+           counted > (uint64_t)info->mss + info->snd_nxt - info->snd_una;
+}
+
 void losses_note(struct run *run)
 {
     int socket = run->current ? conn_socket(run, run->current) : -1;
     struct weir_tcp_info info;
 
-    if (!run->has_lost && socket >= 0 &&
-        weir_tcp_info_get(run->stack, socket, run->now, &info) == 0)
-        run->has_lost = info.ssthresh < SSTHRESH_INFINITE || info.congestion_recovery;
+    if (socket < 0 || weir_tcp_info_get(run->stack, socket, run->now, &info) < 0)
+        return;
+    run->has_lost |= info.ssthresh < SSTHRESH_INFINITE || info.congestion_recovery;
+    run->has_small |= counts_differ(&info);
 }
 
 bool losses_skip(struct run *run, const struct event *event)
 {
-    if (run->ended || !(run->has_lost || run->may_sack) || run->profile != WEIR_PROFILE_LINUX ||
-        names_profile(run->script))
+    const char *missing = run->may_sack    ? "the TCP option sackOK"
+                          : run->has_small ? "a congestion window counted in segments"
+                                           : "how Linux sends after a loss (PRR, CUBIC)";
+
+    if (run->ended || !(run->has_lost || run->may_sack || run->has_small) ||
+        run->profile != WEIR_PROFILE_LINUX || names_profile(run->script))
         return false;
-    run_skip(run, event, "%s",
-             run->may_sack ? "the TCP option sackOK" : "how Linux sends after a loss (PRR, CUBIC)");
+    run_skip(run, event, "%s", missing);
     return true;
 }

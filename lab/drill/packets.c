@@ -45,7 +45,7 @@ static void check_when(struct run *run, const struct event *event, weir_time act
 
     if (event->time == TIME_ANY || (actual >= at - tolerance && actual <= until + tolerance))
         return;
-    if (run->may_sack && event->packet->payload_length && losses_skip(run, event))
+    if ((run->may_sack || run->has_small) && event->packet->payload_length && losses_skip(run, event))
         return;
     rule_note(run, event->packet, "time", NULL);
     run_fail(run, event, "this packet came at %.6f, expected at %.6f (tolerance %.6f)",

@@ -97,11 +97,11 @@ struct run {
     struct weir_packet last_inbound; /* protocol 0: none; its pointers are void */
     const char *rule;                /* of an RFC that a failure offends; NULL: none is known */
     const struct event *failed;
-    struct weir_stack_config config;  /* what the stack is or will be made with */
-    struct linux_config linux_config; /* and the calls on top of it */
-    const char *init_scripts;         /* --init_scripts; NULL: none */
-    bool has_lost, may_sack;          /* see losses.c */
-    bool has_initialised;             /* init commands have had their turn */
+    struct weir_stack_config config;    /* what the stack is or will be made with */
+    struct linux_config linux_config;   /* and the calls on top of it */
+    const char *init_scripts;           /* --init_scripts; NULL: none */
+    bool has_lost, may_sack, has_small; /* see losses.c */
+    bool has_initialised;               /* init commands have had their turn */
     enum drill_verdict verdict;
     bool ended; /* the verdict is final */
     FILE *report, *talk;

@@ -36,6 +36,11 @@
 #define SACKED                                           \
     "+0 < S 0:0(0) win 9999 <mss 1000,nop,nop,sackOK>\n" \
     "+0 > S. 0:0(0) ack 1 <...>\n"
+#define NODELAY "+0 setsockopt(4, SOL_TCP, TCP_NODELAY, [1], 4) = 0\n"
+#define SMALL(from, to) "+0 write(4, ..., 9) = 9\n+0 > P. " #from ":" #to "(9) ack 1\n"
+#define TEN                                                                                    \
+    NODELAY SMALL(1, 10) SMALL(10, 19) SMALL(19, 28) SMALL(28, 37) SMALL(37, 46) SMALL(46, 55) \
+        SMALL(55, 64) SMALL(64, 73) SMALL(73, 82) SMALL(82, 91)
 #define LOSS /* of the first of ten segments; the threshold is 5000 now, and Linux's would be 7000 */ \
     OPEN "+0 write(4, ..., 20000) = 20000\n+0 > . 1:10001(10000) ack 1\n"                             \
          "+0.1 < . 1:1(0) ack 1 win 32792\n+0 > . 10001:11001(1000) ack 1\n"                          \
@@ -245,6 +250,15 @@ static const struct row linux_rows[] = {
     {DRILL_FAILED, LOSS "+0 < R 1:1(0) win 0\n+0 read(4, ..., 9) = 9", "ECONNRESET"},
     {DRILL_FAILED, OPEN "+0 write(4, ..., 9) = 9\n+0 > P. 1:10(9) ack 1\n+0 > P. 10:19(9) ack 1",
      "* seq"}, /* the time-out came while the line waited */
+    /* Ten small segments fill Linux's window, and not ours; nine do not. */
+    {DRILL_SKIPPED,
+     OPEN TEN "+0 write(4, ..., 9) = 9\n"
+              "+0.1 < . 1:1(0) ack 91 win 999\n+0 > P. 91:100(9) ack 1",
+     "counted in segments"},
+    {DRILL_SKIPPED, OPEN TEN "+0.1 < . 1:1(0) ack 91 win 999\n+0 %{ assert tcpi_snd_cwnd == 20 }%",
+     "counted in segments"},
+    {DRILL_FAILED, OPEN NODELAY "+0 %{ assert tcpi_snd_cwnd == 11 }%", "(10, 11)"},
+    {DRILL_FAILED, OPEN NODELAY SMALL(1, 10) SMALL(10, 19) "+0 > P. 20:29(9) ack 1", "* seq"},
     /* What `<...>` may hide. */
     {DRILL_SKIPPED, LISTEN STAMPED "+0.1 < . 1:1(0) ack 1 win 9\n* > P. 1:9(8) ack 1 <...>", "TS"},
     {DRILL_PASSED, LISTEN STAMPED "+0.1 < . 1:1(0) ack 1 win 9\n+0 accept(3, ..., ...) = 4", NULL},
