@@ -3,7 +3,8 @@
 /* weir lab up NET.json|DIR: brings a network up, and weir lab pane, what a pane of tmux runs.
  *
  * In order, under the lock of this user's labs: what is left of an earlier lab in the same place is
- * cleared (one that still runs is an error); the plan is made (nodes, programs, ports), which tells
+ * cleared (one that has come up and still runs is an error; one that runs and has not is what a killed
+ * `up` left); the plan is made (nodes, programs, ports), which tells
  * whatever can be known to be wrong before anything is started; lab.json is written; the files are
  * generated, if it was a description; the nodes are started and waited for. If that fails all of it is
  * taken down again.
@@ -104,6 +105,20 @@ static bool is_empty(const char *dir)
     return is_empty;
 }
 
+/* Whether a lab there runs that has come up. We hold the lock, so nobody is making one. */
+static bool is_up(const char *path)
+{
+    struct net_error unread;
+    bool is_complete;
+    struct lab lab;
+
+    if (!lab_is_alive(path))
+        return false;
+    is_complete = lab_load(path, &lab, &unread) != 0 || lab.is_complete;
+    lab_done(&lab);
+    return is_complete;
+}
+
 /* Makes the directory ours: what is left there is cleared, what runs there is in the way. */
 static int take_place(struct up *up)
 {
@@ -116,7 +131,7 @@ static int take_place(struct up *up)
         snprintf(up->error.text, sizeof up->error.text, "the name of the directory is too long");
         return -1;
     }
-    if (lab_is_alive(path)) {
+    if (lab_is_place(path) && is_up(path)) {
         snprintf(up->error.text, sizeof up->error.text,
                  "%s is up already; `weir lab down --dir %.200s`, or choose another --dir",
                  up->lab.name, path);
@@ -167,7 +182,7 @@ static int plan(struct up *up)
         return -1;
     if (up->is_net)
         return plan_net(up);
-    if (plan_from_dir(&up->lab, up->source, &up->error) ||
+    if (plan_from_dir(&up->lab, up->source, &up->error) || lab_check_place(&up->lab, &up->error) ||
         plan_programs(&up->lab, &up->choice, &up->error))
         return -1;
     return plan_check_files(&up->lab, &up->error);
@@ -181,11 +196,15 @@ static int start(struct up *up)
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
 
     program[length > 0 ? length : 0] = '\0';
-    if (lab_save(&up->lab, &up->error) || lab_register(&up->lab, &up->error))
+    up->lab.is_complete = false;
+    if (lab_register(&up->lab, &up->error) || lab_save(&up->lab, &up->error))
         return -1;
     if (up->is_net && net_generate(&up->net, &up->options, up->lab.dir, &up->error))
         return -1;
-    return lab_launch(&up->lab, program, up->is_verbose, &up->error);
+    if (lab_launch(&up->lab, program, up->is_verbose, &up->error))
+        return -1;
+    up->lab.is_complete = true;
+    return lab_save(&up->lab, &up->error);
 }
 
 /* Whether it was the ports: somebody has taken one since they were chosen (who may have gone again, as we
@@ -227,6 +246,7 @@ static int bring_up(struct up *up)
 
     if (up->is_clean) {
         lab_list(clear_one, up);
+        lab_list_rests(clear_one, up);
         tmux_kill_all();
     }
     if (up->is_net && net_read(up->source, &up->net, &up->error))
@@ -236,6 +256,7 @@ static int bring_up(struct up *up)
     if (plan(up) || start_somewhere(up)) {
         complain(up);
         lab_clear(up->lab.dir, &ignored);
+        (void)rmdir(up->lab.dir); /* if no lab was there yet */
         return 1;
     }
     printf("%s: %zu nodes are up in %s\n", up->lab.name, up->lab.node_count, up->lab.dir);

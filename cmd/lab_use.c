@@ -257,12 +257,25 @@ static void clear_one(void *argument, const char *dir)
         *status = 1;
 }
 
+/* What is left of labs that are dead and have no lab.json. */
+static void sweep_one(void *argument, const char *dir)
+{
+    struct net_error *error = argument;
+
+    if (!lab_is_alive(dir))
+        lab_clear(dir, error);
+}
+
 /* One lab, by its name even if its file cannot be read. */
 static int clear_found(const struct lab_use *use)
 {
     char dir[PATH_MAX];
     struct lab lab;
 
+    if (use->dir && !lab_is_place(use->dir)) {
+        fprintf(stderr, "weir lab: %s: there is no lab\n", use->dir);
+        return 1;
+    }
     if (use->dir)
         return clear(use->dir);
     if (lab_use_find(use, &lab))
@@ -296,10 +309,13 @@ int lab_down(int argc, char **argv)
         return 1;
     }
     status = 0;
-    if (use.is_all)
+    if (use.is_all) {
         lab_list(clear_one, &status);
-    else
+        lab_list_rests(clear_one, &status);
+    } else {
         status = clear_found(&use);
+        lab_list_rests(sweep_one, &error);
+    }
     close(lock);
     return status;
 }

@@ -4,9 +4,16 @@
  *
  * A lab may be whole, half made, half dead, or dead since the last boot, and lab.json may be what was
  * not written any more. So this goes by what lies in the directory, not by what should: every NODE.pid
- * is a process to be ended, and files with a lab's endings are removed (those that a description gave
- * only if lab.json says so, or, without one, if the directory is where labs are kept). lab.json goes last: whoever is
- * killed in here leaves a lab that can be cleared again.
+ * is a process to be ended, and what a lab leaves is removed. lab.json goes last: whoever is killed in
+ * here leaves a lab that can be cleared again.
+ *
+ * The directory may be anybody's (`down --dir .`, or the wrong one), and a Makefile.in or build.log in it
+ * is not ours. A directory that is no lab's is left alone (lab_is_place). What may go from one that is:
+ *
+ *     where labs are kept           all files with the endings of a lab's, and what it generated
+ *     elsewhere, lab.json is good   files of its own nodes, and, if it says so, what it generated
+ *     elsewhere, lab.json is bad    files that are what they are called: sockets, FIFOs, files of processes
+ *                                   and logs beside such
  *
  * Processes are asked with SIGTERM, all at once, and get PATIENCE together; those that are still there
  * are killed and get as long again (a process in the kernel's hands may need it). A process is only
@@ -123,37 +130,94 @@ static int end_processes(const char *dir, struct net_error *error)
 
 /* ---- Files --------------------------------------------------------------------------------------- */
 
-static bool is_leftover(const char *name, bool is_generated)
+struct remains {
+    const char *dir;
+    const struct lab *lab; /* NULL: lab.json cannot be read */
+    bool is_kept;          /* everything here was a lab's */
+    bool is_generated;     /* so were the files of a network */
+};
+
+/* Bound, and killed before it had its name: .NODE.sock.NUMBER */
+static bool is_new_socket(const char *name)
 {
-    static const char *const endings[] = {".pid", ".pid.new", ".sock", ".log", ".in"};
+    const char *number = strstr(name, ".sock.");
+
+    return name[0] == '.' && number && number[6] && !number[6 + strspn(number + 6, "0123456789")];
+}
+
+/* Whether the file NODE`ending`, in a directory that holds others' files, too, is what it is called. */
+static bool is_genuine(const struct remains *remains, const char *node, const char *ending)
+{
+    char path[PATH_MAX];
+    struct stat status;
+
+    if (remains->is_kept || (remains->lab && lab_node(remains->lab, node)))
+        return true;
+    if (remains->lab ||
+        snprintf(path, sizeof path, "%s/%s%s", remains->dir, node, ending) >= (int)sizeof path ||
+        lstat(path, &status))
+        return false;
+    if (strcmp(ending, ".sock") == 0)
+        return S_ISSOCK(status.st_mode);
+    if (strcmp(ending, ".in") == 0)
+        return S_ISFIFO(status.st_mode);
+    if (strcmp(ending, ".log") != 0)
+        return process_is_file(path);
+    return snprintf(path, sizeof path, "%s/%s.pid", remains->dir, node) < (int)sizeof path &&
+           process_is_file(path);
+}
+
+/* Whether `name` is that of a node's file with this ending. */
+static bool is_of_node(const struct remains *remains, const char *name, const char *ending)
+{
+    char node[NAME_MAX + 1];
+
+    if (!has_ending(name, ending))
+        return false;
+    snprintf(node, sizeof node, "%.*s", (int)(strlen(name) - strlen(ending)), name);
+    return is_genuine(remains, node, ending);
+}
+
+static bool is_log(const struct remains *remains, const char *name)
+{
+    return is_of_node(remains, name, ".log");
+}
+
+static bool is_other(const struct remains *remains, const char *name)
+{
+    static const char *const endings[] = {".pid", ".pid.new", ".sock", ".in"};
     size_t i;
 
     for (i = 0; i < sizeof endings / sizeof endings[0]; i++)
-        if (has_ending(name, endings[i]))
+        if (is_of_node(remains, name, endings[i]))
             return true;
-    if (name[0] == '.' && strstr(name, ".sock.")) /* bound, and killed before it had its name */
+    if (is_new_socket(name) || strcmp(name, LAB_FILE ".new") == 0)
         return true;
-    if (strcmp(name, LAB_FILE ".new") == 0)
-        return true;
-    return is_generated && (has_ending(name, ".lnx") || strcmp(name, "nodes.json") == 0 ||
-                            strcmp(name, "binaries.example.json") == 0);
+    return remains->is_generated &&
+           (is_of_node(remains, name, ".lnx") || strcmp(name, "nodes.json") == 0 ||
+            strcmp(name, "binaries.example.json") == 0);
 }
 
-static void remove_files(const char *dir, bool is_generated)
+/* Logs first: the files beside them tell what they are. */
+static void remove_files(const struct remains *remains)
 {
-    DIR *stream = opendir(dir);
+    DIR *stream = opendir(remains->dir);
     struct dirent *entry;
 
-    while (stream && (entry = readdir(stream)))
-        if (is_leftover(entry->d_name, is_generated))
+    if (!stream)
+        return;
+    while ((entry = readdir(stream)))
+        if (is_log(remains, entry->d_name))
             unlinkat(dirfd(stream), entry->d_name, 0);
-    if (stream)
-        unlinkat(dirfd(stream), LAB_FILE, 0);
-    if (stream)
-        closedir(stream);
+    rewinddir(stream);
+    while ((entry = readdir(stream)))
+        if (is_other(remains, entry->d_name))
+            unlinkat(dirfd(stream), entry->d_name, 0);
+    unlinkat(dirfd(stream), LAB_FILE, 0);
+    closedir(stream);
 }
 
-/* Links to `dir` where labs are kept. */
+/* Links to `dir` where labs are kept, and those to nothing. */
 static void remove_links(const char *dir)
 {
     char base[PATH_MAX], path[PATH_MAX], target[PATH_MAX];
@@ -189,28 +253,43 @@ static bool is_kept(const char *path)
            strncmp(path, whole, strlen(whole)) == 0 && path[strlen(whole)] == '/';
 }
 
+/* Ends what runs; returns how many did, or WEIR_EPERM. */
+static int end_all_of(const struct remains *remains, struct net_error *error)
+{
+    const struct lab *lab = remains->lab;
+    int count = end_processes(remains->dir, error);
+
+    if (lab && lab->session[0])
+        tmux_kill(lab->session, lab->dir);
+    if (count >= 0 && end_processes(remains->dir, error) < 0) /* what a pane had just begun */
+        return WEIR_EPERM;
+    return count;
+}
+
 int lab_clear(const char *dir, struct net_error *error)
 {
+    char path[PATH_MAX];
+    struct remains remains = {.dir = path};
     struct net_error unread;
     struct lab lab;
-    bool is_known = lab_load(dir, &lab, &unread) == 0;
-    bool is_generated = is_known && lab.is_generated;
-    char path[PATH_MAX];
-    int count, late;
+    int count;
 
-    if (!realpath(dir, path))
+    if (!realpath(dir, path)) {
+        remove_links(dir);
         return 0;
-    is_generated = is_known ? is_generated : is_kept(path);
-    count = end_processes(path, error);
-    if (is_known && lab.session[0])
-        tmux_kill(lab.session, lab.dir);
-    if (is_known)
+    }
+    if (!lab_is_place(path))
+        return 0;
+    remains.lab = lab_load(path, &lab, &unread) ? NULL : &lab;
+    remains.is_kept = is_kept(path);
+    remains.is_generated = remains.lab ? lab.is_generated : remains.is_kept;
+    count = end_all_of(&remains, error);
+    if (count >= 0) {
+        remove_files(&remains);
+        (void)rmdir(path); /* stays if somebody keeps other things there */
+        remove_links(path);
+    }
+    if (remains.lab)
         lab_done(&lab);
-    late = count < 0 ? 0 : end_processes(path, error); /* what a pane had just begun */
-    if (count < 0 || late < 0)
-        return WEIR_EPERM;
-    remove_files(path, is_generated);
-    (void)rmdir(path); /* stays if somebody keeps other things there */
-    remove_links(path);
     return count;
 }

@@ -104,6 +104,13 @@ static bool read_identity(const char *path, struct identity *identity)
     return count == 3 && identity->pid > 1 && identity->pid <= INT_MAX && identity->started > 0;
 }
 
+bool process_is_file(const char *path)
+{
+    struct identity identity;
+
+    return read_identity(path, &identity);
+}
+
 int process_open(const char *path, pid_t *pid)
 {
     struct identity identity;

@@ -14,6 +14,9 @@ int process_write(const char *path);
  * more, or there is no such file. */
 int process_open(const char *path, pid_t *pid);
 
+/* Whether `path` is a file that process_write has written, be the process alive or not. */
+bool process_is_file(const char *path);
+
 /* Whether the process of a descriptor has ended. */
 bool process_has_ended(int pidfd);
 

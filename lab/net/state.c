@@ -17,6 +17,9 @@
  *         loop/                       lab.json, r1.pid, r1.sock, r1.log, r1.lnx, …
  *         exam -> /home/me/exam       of `--dir /home/me/exam`
  *
+ * lab.json says whether the lab has come up. One that has not, found by who holds the lock, was being made
+ * by somebody who is gone.
+ *
  * A directory in /tmp is trusted only if it is a directory, ours, and closed to others. Limits: paths of
  * PATH_MAX bytes.
  */
@@ -125,8 +128,9 @@ static json_t *json_of(const struct lab *lab)
                                                "router", node->is_router, "ours", node->is_ours,
                                                "lnx", node->lnx, "argv", words_of(node->argv)));
     }
-    return json_pack("{s:s, s:s, s:s, s:b, s:o}", "name", lab->name, "cwd", lab->cwd, "session",
-                     lab->session, "generated", lab->is_generated, "nodes", nodes);
+    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o}", "name", lab->name, "cwd", lab->cwd,
+                     "session", lab->session, "generated", lab->is_generated, "complete",
+                     lab->is_complete, "nodes", nodes);
 }
 
 int lab_save(const struct lab *lab, struct net_error *error)
@@ -212,6 +216,7 @@ static bool take_lab(json_t *root, struct lab *lab)
     size_t i, count = json_array_size(nodes);
 
     lab->is_generated = json_is_true(json_object_get(root, "generated"));
+    lab->is_complete = json_is_true(json_object_get(root, "complete"));
     lab->nodes = count && count <= NET_NODES_MAX ? calloc(count, sizeof *lab->nodes) : NULL;
     if (!lab->nodes || !take_text(root, "name", lab->name, sizeof lab->name) ||
         !take_text(root, "cwd", lab->cwd, sizeof lab->cwd) ||
@@ -289,6 +294,62 @@ pid_t lab_node_pid(const struct lab *lab, const char *node)
     return pid;
 }
 
+/* ---- Whose a directory is ------------------------------------------------------------------------ */
+
+struct place {
+    const char *path;
+    bool is_found;
+};
+
+static void compare(void *argument, const char *dir)
+{
+    struct place *place = argument;
+    char whole[PATH_MAX];
+
+    if (realpath(dir, whole) && strcmp(whole, place->path) == 0)
+        place->is_found = true;
+}
+
+bool lab_is_place(const char *dir)
+{
+    char path[PATH_MAX];
+    struct place place = {path, false};
+    struct net_error error;
+    struct lab lab;
+
+    if (!realpath(dir, path))
+        return false;
+    if (lab_load(path, &lab, &error) == 0) {
+        lab_done(&lab);
+        return true;
+    }
+    lab_list(compare, &place);
+    lab_list_rests(compare, &place);
+    return place.is_found;
+}
+
+static int check_free(const char *path, struct net_error *error)
+{
+    struct stat status;
+
+    if (lstat(path, &status))
+        return 0;
+    return fail(error, WEIR_EPERM, "%.300s is in the way, and no lab has made it", path);
+}
+
+int lab_check_place(const struct lab *lab, struct net_error *error)
+{
+    static const char *const suffixes[] = {".pid", ".sock", ".log", ".in"};
+    char path[PATH_MAX];
+    size_t i, j;
+    int result = join(path, lab->dir, LAB_FILE) ? check_free(path, error) : 0;
+
+    for (i = 0; i < lab->node_count; i++)
+        for (j = 0; j < sizeof suffixes / sizeof suffixes[0] && !result; j++)
+            result = check_free(lab_path(lab, lab->nodes[i].name, suffixes[j], path), error);
+    return result;
+}
+
 /* ---- Finding ------------------------------------------------------------------------------------- */
 
 bool lab_is_alive(const char *dir)
@@ -313,7 +374,8 @@ bool lab_is_alive(const char *dir)
     return fd >= 0;
 }
 
-void lab_list(lab_fn *fn, void *argument)
+/* What is kept, with a lab.json or without one. */
+static void list(lab_fn *fn, void *argument, bool has_file)
 {
     char base[PATH_MAX], path[PATH_MAX], file[PATH_MAX];
     struct dirent **entries;
@@ -323,12 +385,22 @@ void lab_list(lab_fn *fn, void *argument)
     count = lab_base(base, &error) ? 0 : scandir(base, &entries, NULL, alphasort);
     for (i = 0; i < count; i++) {
         if (entries[i]->d_name[0] != '.' && join(path, base, entries[i]->d_name) &&
-            join(file, path, LAB_FILE) && access(file, F_OK) == 0)
+            join(file, path, LAB_FILE) && (access(file, F_OK) == 0) == has_file)
             fn(argument, path);
         free(entries[i]);
     }
     if (count > 0)
         free(entries);
+}
+
+void lab_list(lab_fn *fn, void *argument)
+{
+    list(fn, argument, true);
+}
+
+void lab_list_rests(lab_fn *fn, void *argument)
+{
+    list(fn, argument, false);
 }
 
 struct search {

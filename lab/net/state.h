@@ -29,6 +29,7 @@ struct lab {
     char cwd[PATH_MAX];        /* where its programs run */
     char session[LAB_SESSION]; /* of tmux; empty: the nodes have no terminal */
     bool is_generated;         /* NODE.lnx and the files beside it are the lab's own */
+    bool is_complete;          /* it was up; else who brought it up may have been killed over it */
     struct lab_node *nodes;
     size_t node_count;
 };
@@ -62,6 +63,18 @@ int lab_find(const char *dir, struct lab *lab, struct net_error *error);
 typedef void lab_fn(void *argument, const char *dir);
 void lab_list(lab_fn *fn, void *argument);
 
+/* The same for what is left where labs are kept: directories that have no lab.json any more, or had none
+ * yet when somebody was killed. */
+void lab_list_rests(lab_fn *fn, void *argument);
+
+/* Whether `dir` is a lab's: it has a lab.json that a lab has written, or lies where labs are kept, or is
+ * noted there. Nothing is ever removed from other directories. */
+bool lab_is_place(const char *dir);
+
+/* Whether a lab that is about to be there would overwrite files that no lab has made. Returns 0, or
+ * WEIR_EPERM with *error naming the file. */
+int lab_check_place(const struct lab *lab, struct net_error *error);
+
 /* NULL: no such node. */
 const struct lab_node *lab_node(const struct lab *lab, const char *name);
 
@@ -75,7 +88,8 @@ pid_t lab_node_pid(const struct lab *lab, const char *node);
 bool lab_is_alive(const char *dir);
 
 /* Ends what runs in `dir` and removes what a lab leaves there (clear.c). Processes are asked first, and
- * killed if they do not go. Returns how many ran, or WEIR_EPERM if one could not be ended. */
+ * killed if they do not go. Returns how many ran, or WEIR_EPERM if one could not be ended. A directory
+ * that is no lab's (lab_is_place) is left alone, for 0. */
 int lab_clear(const char *dir, struct net_error *error);
 
 #endif

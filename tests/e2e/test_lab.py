@@ -462,12 +462,70 @@ def test_killed_runner(labs, tmp_path):
             runner.kill()
             runner.communicate()
         if number % 2:
-            labs.run("down", status=None if number == 0 else 0)
+            labs.run("down")
             labs.nothing_left()
     labs.run("up", path, "--detach")
     assert sum(row["up"] for row in labs.rows().values()) == 60
     labs.run("down")
     labs.nothing_left()
+
+
+def test_up_again_after_a_killed_up(labs, tmp_path):
+    """What runs of a lab that was never up is in nobody's way."""
+    labs.up(H1R1H2, "--dir", tmp_path / "place")
+    rows = labs.rows()
+    path = tmp_path / "place" / "lab.json"
+    text = json.loads(path.read_text())
+    assert text["complete"] is True
+    labs.up(H1R1H2, "--dir", tmp_path / "place", status=1)
+    assert "is up already" in labs.errors
+    path.write_text(json.dumps({**text, "complete": False}))  # as if killed before the last node
+    labs.up(H1R1H2, "--dir", tmp_path / "place")
+    assert not {row["pid"] for row in rows.values()} & {row["pid"] for row in labs.rows().values()}
+    labs.run("down")
+    labs.nothing_left()
+
+
+def test_other_peoples_files_are_spared(labs, tmp_path, monkeypatch):
+    """A directory that is no lab's, and one that a lab shares with other things."""
+    place = tmp_path / "project"
+    place.mkdir()
+    theirs = {"Makefile.in": "all:", "build.log": "x", "server.pid": "17", "lab.json": "{}"}
+    for name, text in theirs.items():
+        (place / name).write_text(text)
+    before = sorted(place.iterdir())
+    monkeypatch.chdir(place)
+    for words, what in ((["up", H1R1H2, "--detach", "--dir", "."], "is not empty"),
+                        (["down", "--dir", "."], "there is no lab"),
+                        (["status", "--dir", "."], None)):
+        labs.run(*words, status=2 if words[0] == "status" else 1)
+        assert not what or what in labs.errors
+        assert sorted(place.iterdir()) == before
+    labs.run("generate", H1R1H2, place, "--base-port", nodes.free_ports(32))
+    labs.run("up", place, "--detach", "--dir", ".", status=1)
+    assert "lab.json is in the way" in labs.errors
+    (place / "lab.json").unlink()
+    (place / "r1.log").write_text("mine")
+    labs.run("up", place, "--detach", "--dir", ".", status=1)
+    assert "r1.log is in the way" in labs.errors
+    (place / "r1.log").unlink()
+    before = sorted(place.iterdir())
+    labs.run("up", place, "--detach", "--dir", ".")
+    labs.run("down")
+    assert sorted(place.iterdir()) == before
+    labs.nothing_left()
+
+
+def test_down_sweeps(labs, tmp_path):
+    """Directories without a lab.json, links to nothing: gone with the next `down`, if it has a lab or not."""
+    labs.run("down", "--all")
+    base = labs.path / "weir"
+    for words, status in ((["down"], 1), (["down", "--all"], 0)):
+        (base / "early").mkdir()
+        (base / "early" / "h1.log").write_text("")
+        (base / "gone").symlink_to(tmp_path / "nowhere")
+        labs.run(*words, status=status)
+        labs.nothing_left()
 
 
 def test_somebody_elses_process_is_spared(labs):

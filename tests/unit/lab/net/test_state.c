@@ -258,6 +258,117 @@ static void test_clear(void **state)
     assert_true(is_there("weir/b/h1.lnx") && !is_there("weir/b/h1.log"));
 }
 
+static void write_text(const char *name, const char *text)
+{
+    FILE *file = fopen(under(name), "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* Other people's directories: nothing in one goes that no lab is in, and from one with a lab only what
+ * is the lab's, whatever has become of lab.json. */
+static void test_clear_spares(void **state)
+{
+    struct net_error error;
+    char path[PATH_MAX];
+
+    (void)state;
+    mkdir(under("weir"), 0700);
+    mkdir(under("project"), 0700);
+    touch("project/Makefile.in");
+    touch("project/build.log");
+    write_text("project/daemon.pid", "123\n");
+    write_text("project/lab.json", "{\"nodes\": []}");
+    assert_false(lab_is_place(under("project")) || lab_is_place(under("nowhere")));
+    assert_int_equal(lab_clear(under("project"), &error), 0);
+    assert_true(is_there("project/Makefile.in") && is_there("project/build.log") &&
+                is_there("project/daemon.pid") && is_there("project/lab.json"));
+    save("home", true);
+    assert_true(lab_is_place(under("home")));
+    touch("home/Makefile.in");
+    touch("home/build.log");
+    touch("home/theirs.lnx");
+    touch("home/h1.log");
+    touch("home/h1.in");
+    touch("home/h1.lnx");
+    assert_int_equal(lab_clear(under("home"), &error), 0);
+    assert_true(is_there("home/Makefile.in") && is_there("home/build.log") &&
+                is_there("home/theirs.lnx"));
+    assert_false(is_there("home/h1.log") || is_there("home/h1.in") || is_there("home/h1.lnx") ||
+                 is_there("home/lab.json") || is_there("weir/home"));
+    empty(state);
+    mkdir(under("weir"), 0700);
+    save("home", true);
+    write_text("home/lab.json", "{"); /* the link where labs are kept still says what it was */
+    write_text("home/h1.pid", "4 5 boot\n");
+    write_text("home/build.pid", "123\n");
+    touch("home/h1.log");
+    touch("home/build.log");
+    touch("home/Makefile.in");
+    touch("home/.h1.sock.77");
+    touch("home/.my.sock.text");
+    snprintf(path, sizeof path, "%s", under("home/r1.in"));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_true(lab_is_place(under("home")));
+    assert_int_equal(lab_clear(under("home"), &error), 0);
+    assert_true(is_there("home/build.pid") && is_there("home/build.log") &&
+                is_there("home/Makefile.in") && is_there("home/.my.sock.text"));
+    assert_false(is_there("home/h1.pid") || is_there("home/h1.log") || is_there("home/r1.in") ||
+                 is_there("home/.h1.sock.77") || is_there("home/lab.json") ||
+                 is_there("weir/home"));
+}
+
+/* A lab that would come to lie among somebody's files overwrites none of them. */
+static void test_check_place(void **state)
+{
+    struct net_error error;
+    struct lab lab;
+
+    (void)state;
+    mkdir(under("weir"), 0700);
+    save("home", false);
+    assert_int_equal(lab_load(under("home"), &lab, &error), 0);
+    assert_int_equal(lab_check_place(&lab, &error), WEIR_EPERM);
+    assert_non_null(strstr(error.text, "lab.json is in the way"));
+    unlink(under("home/lab.json"));
+    touch("home/other.log");
+    assert_int_equal(lab_check_place(&lab, &error), 0);
+    touch("home/r1.log");
+    assert_int_equal(lab_check_place(&lab, &error), WEIR_EPERM);
+    assert_non_null(strstr(error.text, "r1.log is in the way"));
+    lab_done(&lab);
+}
+
+static void count(void *argument, const char *dir)
+{
+    (void)dir;
+    ++*(unsigned *)argument;
+}
+
+/* What a lab leaves whose lab.json was not there yet, or not any more; a link to nothing. */
+static void test_rests(void **state)
+{
+    struct net_error error;
+    unsigned labs = 0, rests = 0;
+
+    (void)state;
+    mkdir(under("weir"), 0700);
+    save("weir/a", true);
+    mkdir(under("weir/b"), 0700);
+    touch("weir/b/h1.pid");
+    assert_int_equal(symlink(under("gone"), under("weir/gone")), 0);
+    lab_list(count, &labs);
+    lab_list_rests(count, &rests);
+    assert_int_equal(labs, 1);
+    assert_int_equal(rests, 2);
+    assert_int_equal(lab_clear(under("weir/gone"), &error), 0);
+    assert_int_equal(lab_clear(under("weir/b"), &error), 0);
+    assert_false(is_there("weir/gone") || is_there("weir/b"));
+    assert_true(is_there("weir/a"));
+}
+
 static void test_base(void **state)
 {
     struct net_error error;
@@ -292,6 +403,9 @@ int main(void)
         cmocka_unit_test_teardown(test_register, empty),
         cmocka_unit_test_teardown(test_damaged, empty),
         cmocka_unit_test_teardown(test_clear, empty),
+        cmocka_unit_test_teardown(test_clear_spares, empty),
+        cmocka_unit_test_teardown(test_check_place, empty),
+        cmocka_unit_test_teardown(test_rests, empty),
         cmocka_unit_test_teardown(test_base, empty),
     };
 
