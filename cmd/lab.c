@@ -35,6 +35,7 @@ static int usage(FILE *to, int status)
 
 int verb_lab(int argc, char **argv)
 {
+    char name[64];
     size_t i;
 
     if (argc < 2)
@@ -42,8 +43,11 @@ int verb_lab(int argc, char **argv)
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
         return usage(stdout, 0);
     for (i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-        if (!strcmp(argv[1], verbs[i].name))
+        if (!strcmp(argv[1], verbs[i].name)) {
+            snprintf(name, sizeof name, "weir lab %s", argv[1]);
+            argv[1] = name; /* in what getopt says */
             return verbs[i].run(argc - 1, argv + 1);
+        }
     fprintf(stderr, "weir lab: no verb `%s`\n", argv[1]);
     return usage(stderr, 2);
 }

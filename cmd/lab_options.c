@@ -5,7 +5,7 @@
  * Numbers are whole, decimal, and checked against what an lnx file takes. Impairments are checked as
  * the lnx parser would, so that a wrong word is told here and not by each node. The constants file is
  * the course's: an object with rip_periodic_update_rate_ms, rip_timeout_threshold_ms, tcp_rto_min_us
- * and tcp_rto_max_us, each of which may be missing.
+ * and tcp_rto_max_us, each of which may be missing; and if there is no such file it is made.
  */
 
 #include <cmd/lab.h>
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TIME_MAX 86400000ul /* a day in milliseconds; microseconds get as much again */
 
@@ -36,7 +37,8 @@ static int take_number(unsigned *number, const char *value, unsigned long most, 
     return 0;
 }
 
-/* Adds words KEY=VALUE to the impairment of every interface. */
+/* Adds words KEY=VALUE to the impairment of every interface; the seed is kept apart, since each gets one
+ * of its own. */
 static int take_impair(struct net_options *options, const char *words)
 {
     struct weir_impair impair;
@@ -50,6 +52,11 @@ static int take_impair(struct net_options *options, const char *words)
     for (word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
         if (weir_impair_parse(&impair, word))
             return complain("no impairment, expected a word like loss=0.02", word);
+        if (strncmp(word, "seed=", 5) == 0) {
+            options->has_seed = true;
+            options->seed = impair.seed;
+            continue;
+        }
         used += (size_t)snprintf(options->impair + used, sizeof options->impair - used, "%s%s",
                                  used ? " " : "", word);
         if (used >= sizeof options->impair)
@@ -69,11 +76,17 @@ static int take_loss(struct net_options *options, const char *value)
 static int take_constants(struct net_options *options, const char *path)
 {
     struct net_error error;
+    bool is_new = access(path, F_OK) && errno == ENOENT;
+    int result =
+        is_new ? net_write_constants(path, &error) : net_read_constants(path, options, &error);
 
-    if (!net_read_constants(path, options, &error))
-        return 0;
-    fprintf(stderr, "weir lab: %s\n", error.text);
-    return 2;
+    if (result) {
+        fprintf(stderr, "weir lab: %s\n", error.text);
+        return 2;
+    }
+    if (is_new)
+        fprintf(stderr, "weir lab: %s: made, with the course's times\n", path);
+    return 0;
 }
 
 int lab_net_option(struct net_options *options, int option, const char *value)

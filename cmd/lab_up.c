@@ -163,7 +163,7 @@ static int plan_net(struct up *up)
         return -1;
     for (i = 0; i < up->net.node_count; i++)
         up->net.nodes[i].is_foreign = !up->lab.nodes[i].is_ours;
-    unimpaired = net_count_unimpaired(&up->net);
+    unimpaired = net_count_unimpaired(&up->net, &up->options);
     if (unimpaired)
         fprintf(stderr,
                 "weir lab: %u directions between somebody else's programs stay unimpaired\n",

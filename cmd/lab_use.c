@@ -22,6 +22,7 @@
 
 /* ---- Options ------------------------------------------------------------------------------------- */
 
+/* They may stand anywhere: what is to be told to a node is one word, or stands behind `--`. */
 int lab_use_options(int argc, char **argv, const char *usage, struct lab_use *use)
 {
     static const struct option longs[] = {{"dir", required_argument, NULL, 'd'},
@@ -32,7 +33,7 @@ int lab_use_options(int argc, char **argv, const char *usage, struct lab_use *us
     int option;
 
     memset(use, 0, sizeof *use);
-    while ((option = getopt_long(argc, argv, "+", longs, NULL)) >= 0) {
+    while ((option = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
         if (option == 'h') {
             fputs(usage, stdout);
             return 0;

@@ -9,6 +9,7 @@
  * is small and flat, so a fault in its meaning names the member instead of the line.
  */
 
+#include <errno.h>
 #include <jansson.h>
 #include <lab/net/constants.h>
 #include <stdio.h>
@@ -68,7 +69,11 @@ int net_read_constants(const char *path, struct net_options *options, struct net
     memset(error, 0, sizeof *error);
     if (!root) {
         error->line = fault.line > 0 ? (unsigned)fault.line : 0;
-        snprintf(error->text, sizeof error->text, "%.200s:%u: %s", path, error->line, fault.text);
+        if (error->line)
+            snprintf(error->text, sizeof error->text, "%.200s:%u: %s", path, error->line,
+                     fault.text);
+        else
+            snprintf(error->text, sizeof error->text, "%s", fault.text);
         return error->line ? WEIR_EINVAL : WEIR_EIO;
     }
     if (json_is_object(root))
@@ -79,4 +84,27 @@ int net_read_constants(const char *path, struct net_options *options, struct net
     if (!result)
         *options = changed;
     return result;
+}
+
+int net_write_constants(const char *path, struct net_error *error)
+{
+    struct net_options options;
+    FILE *file = fopen(path, "wxe");
+    bool is_bad;
+
+    memset(error, 0, sizeof *error);
+    net_options_init(&options);
+    if (file)
+        fprintf(file,
+                "{\n  \"rip_periodic_update_rate_ms\": %u,\n  \"rip_timeout_threshold_ms\": %u,\n"
+                "  \"tcp_rto_min_us\": %u,\n  \"tcp_rto_max_us\": %u\n}\n",
+                options.rip_update_ms, options.rip_timeout_ms, options.rto_min_us,
+                options.rto_max_us);
+    is_bad = !file || ferror(file);
+    if (file && fclose(file))
+        is_bad = true;
+    if (!is_bad)
+        return 0;
+    snprintf(error->text, sizeof error->text, "%.300s: %s", path, strerror(errno));
+    return WEIR_EIO;
 }

@@ -9,4 +9,7 @@
  * WEIR_EIO with *error filled; *options are untouched then. */
 int net_read_constants(const char *path, struct net_options *options, struct net_error *error);
 
+/* Makes such a file, with the course's times. Returns 0, or WEIR_EIO with *error filled. */
+int net_write_constants(const char *path, struct net_error *error);
+
 #endif

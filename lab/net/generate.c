@@ -18,7 +18,8 @@
  * direction of a bad network is impaired once: where it is sent (`# weir: impair if0 loss=0.1`), or, if
  * somebody else's program sends it, where one of ours receives it (`# weir: impair if0 from 10.0.0.2
  * loss=0.1`). With a seed each place has its own: the network's plus the sending interface's number,
- * and 2^32 for each receiving one, so that no two places lose the same packets.
+ * and 2^32 for each receiving one, so that no two places lose the same packets. In the files 0 means
+ * none, so the place that would get it has 2^64 - 1.
  *
  * Writing goes to the file's own name: a generator that is killed leaves files that the next run
  * replaces. The order of everything is that of the description, so the output is a function of it.
@@ -106,14 +107,15 @@ static unsigned port_of(const struct writer *writer, const struct net_link *link
 /* The values of an impairment, behind what says where it is. */
 static void put_impair(struct writer *writer, const struct net_network *network, uint64_t seed)
 {
-    const char *all = writer->options->impair;
+    const struct net_options *all = writer->options;
 
     if (network->impair[0])
         fprintf(writer->file, " %s", network->impair);
-    if (all[0])
-        fprintf(writer->file, " %s", all);
-    if (network->seed)
-        fprintf(writer->file, " seed=%" PRIu64, network->seed + seed);
+    if (all->impair[0])
+        fprintf(writer->file, " %s", all->impair);
+    seed += all->has_seed ? all->seed : network->seed;
+    if (all->has_seed || network->has_seed)
+        fprintf(writer->file, " seed=%" PRIu64, seed ? seed : UINT64_MAX);
     fputc('\n', writer->file);
 }
 
@@ -307,13 +309,13 @@ static unsigned foreign_pairs(const struct net *net, const struct net_network *n
     return count * (count - (count > 0));
 }
 
-unsigned net_count_unimpaired(const struct net *net)
+unsigned net_count_unimpaired(const struct net *net, const struct net_options *options)
 {
     unsigned count = 0;
     size_t n;
 
     for (n = 0; n < net->network_count; n++)
-        if (net->networks[n].impair[0])
+        if (net->networks[n].impair[0] || options->impair[0])
             count += foreign_pairs(net, &net->networks[n]);
     return count;
 }

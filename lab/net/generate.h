@@ -9,7 +9,10 @@
 struct net_options {
     unsigned base_port; /* the first UDP port */
     bool no_timing;     /* leave out the rip and tcp timing lines, which older programs refuse */
-    char impair[NET_IMPAIR]; /* for every interface, beside what the networks say; may be empty */
+    char impair[NET_IMPAIR]; /* for every interface, beside what the networks say, and without a
+                              * seed; may be empty */
+    bool has_seed;           /* of all networks, whatever they say */
+    uint64_t seed;
     unsigned rip_update_ms, rip_timeout_ms;
     unsigned rto_min_us, rto_max_us;
 };
@@ -24,6 +27,6 @@ int net_generate(const struct net *net, const struct net_options *options, const
                  struct net_error *error);
 
 /* How many directions of impaired networks stay good, since both ends are somebody else's programs. */
-unsigned net_count_unimpaired(const struct net *net);
+unsigned net_count_unimpaired(const struct net *net, const struct net_options *options);
 
 #endif

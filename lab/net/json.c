@@ -95,7 +95,7 @@ static int enter_array(struct reader *reader, json_t *object, const char *key, s
         return reader_fail(reader, "there is no \"%s\", expected an array", key);
     reader_down_key(reader, key);
     if (!json_is_array(*array))
-        return reader_fail(reader, "\"%s\" is no array", key);
+        return reader_fail(reader, "\"%s\" is no array, expected one", key);
     if (json_array_size(*array) == 0)
         return reader_fail(reader, "\"%s\" is empty, expected at least one element", key);
     if (json_array_size(*array) > most)
@@ -124,7 +124,8 @@ static int read_node(struct reader *reader, json_t *object)
     int result;
 
     if (!json_is_object(object))
-        return reader_fail(reader, "a node is {\"name\": …, \"type\": \"host\" or \"router\"}");
+        return reader_fail(reader, "this is no node, expected {\"name\": …, \"type\": \"host\" or "
+                                   "\"router\"}");
     result = check_keys(reader, object, " name type ");
     if (!result)
         result = read_name(reader, object, "node", node->name);
@@ -187,10 +188,11 @@ static int add_link(struct reader *reader, json_t *value, struct net_network *ne
             return reader_fail(reader, "network \"%s\": node \"%s\" is there twice, expected once",
                                network->name, name);
     if (reader->net->nodes[node].iface_count == LNX_IFACES_MAX)
-        return reader_fail(reader, "node \"%s\" is on more than %d networks", name,
+        return reader_fail(reader, "node \"%s\" is on too many networks, expected at most %d", name,
                            (int)LNX_IFACES_MAX);
     if (reader->net->link_count == NET_LINKS_MAX)
-        return reader_fail(reader, "more than %u interfaces in all", NET_LINKS_MAX);
+        return reader_fail(reader, "too many interfaces, expected at most %u in all",
+                           NET_LINKS_MAX);
     link->node = (size_t)node;
     snprintf(link->iface, sizeof link->iface, "if%u", reader->net->nodes[node].iface_count++);
     link->addr = network->prefix + (uint32_t)network->link_count + 1;
@@ -228,7 +230,8 @@ static int read_network(struct reader *reader, json_t *object)
     int result;
 
     if (!json_is_object(object))
-        return reader_fail(reader, "a network is {\"name\": …, \"links\": [nodes…]}");
+        return reader_fail(reader,
+                           "this is no network, expected {\"name\": …, \"links\": [nodes…]}");
     result = check_keys(reader, object,
                         " name links prefix advertise-routes-from loss burst_loss burst_length "
                         "corrupt duplicate reorder reorder_ms delay_ms jitter_ms rate_mbit "
@@ -322,6 +325,20 @@ static int read_root(struct reader *reader, json_t *root)
     return result ? result : check_nodes(reader);
 }
 
+/* A fault in the syntax. Not all of the library's words say what it expected. */
+static int fail_syntax(struct net_error *error, const char *name, const json_error_t *fault)
+{
+    char what[JSON_ERROR_TEXT_LENGTH + 40];
+    const char *more = "";
+
+    if (!strncmp(fault->text, "unexpected token", 16))
+        more = ", expected a value";
+    else if (!strstr(fault->text, " expected"))
+        more = ", expected well-formed JSON";
+    snprintf(what, sizeof what, "%s%s", fault->text, more);
+    return reader_fail_at(error, name, fault->line > 0 ? (unsigned)fault->line : 1, what);
+}
+
 int net_parse(const char *name, const char *text, size_t length, struct net *net,
               struct net_error *error)
 {
@@ -337,7 +354,7 @@ int net_parse(const char *name, const char *text, size_t length, struct net *net
         return reader_fail_file(error, name, WEIR_EINVAL, "file too large");
     root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &fault);
     if (!root)
-        return reader_fail_at(error, name, fault.line > 0 ? (unsigned)fault.line : 1, fault.text);
+        return fail_syntax(error, name, &fault);
     reader.name = name;
     reader.text = text;
     reader.net = net;

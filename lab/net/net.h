@@ -40,7 +40,8 @@ struct net_network {
     uint32_t prefix; /* host order */
     unsigned bits;
     char impair[NET_IMPAIR]; /* "loss=0.02 delay_ms=10", without a seed; empty: a good network */
-    uint64_t seed;           /* 0: none was given */
+    bool has_seed;           /* one was given */
+    uint64_t seed;
 };
 
 struct net {

@@ -9,7 +9,8 @@
  *             "skip_config": false}, …}
  *
  * Nodes that the file does not name get ours. A path with a slash is taken from the present directory;
- * a bare name is looked for in the directory of programs, here, and in PATH.
+ * a bare name is looked for in the directory of programs. If none is named that is the one where this
+ * program lies, and then here and PATH are tried, too; a named one has the program, or it is an error.
  *
  * A program of ours listens on a control socket, and impairs what it sends; others are never told of
  * either, since a flag that a program does not know may end it. To tell which is which nothing is run:
@@ -24,6 +25,7 @@
 #include <jansson.h>
 #include <lab/control.h>
 #include <lab/net/plan.h>
+#include <lab/net/where.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,9 +128,9 @@ static bool find_program(const char *name, const char *bin_dir, char *path)
 
     if (strchr(name, '/'))
         return is_program(name) && realpath(name, path);
-    if (bin_dir && try_dir(bin_dir, strlen(bin_dir), name, path))
-        return true;
-    if (!bin_dir && own_dir(own) && try_dir(own, strlen(own), name, path))
+    if (bin_dir)
+        return try_dir(bin_dir, strlen(bin_dir), name, path);
+    if (own_dir(own) && try_dir(own, strlen(own), name, path))
         return true;
     if (try_dir(".", 1, name, path))
         return true;
@@ -188,7 +190,8 @@ static int choose(struct lab *lab, struct lab_node *node, const struct lab_choic
     char *const *word;
 
     if (!find_program(name, choice->bin_dir, path))
-        return fail(error, WEIR_ENOENT, "%s: there is no program %.200s", node->name, name);
+        return fail(error, WEIR_ENOENT, "%s: there is no program %.200s%s%.200s", node->name, name,
+                    choice->bin_dir ? " in " : "", choice->bin_dir ? choice->bin_dir : "");
     node->is_ours = plan_is_ours(path) || json_is_true(json_object_get(entry, "weir"));
     if (json_is_true(json_object_get(entry, "sudo")))
         add(&words, "sudo");
@@ -215,32 +218,49 @@ static int choose(struct lab *lab, struct lab_node *node, const struct lab_choic
 
 /* ---- The file of programs ------------------------------------------------------------------------ */
 
+/* What the value of `key` should have been; NULL: it is that. */
+static const char *expected(const char *key, json_t *value)
+{
+    static const char known[] = "one of: binary_path extra_args sudo skip_config weir";
+
+    if (!strcmp(key, "binary_path"))
+        return json_is_string(value) ? NULL : "a string";
+    if (!strcmp(key, "extra_args"))
+        return json_is_string(value) || json_is_array(value) ? NULL
+                                                             : "an array of strings, or a string";
+    if (!strcmp(key, "sudo") || !strcmp(key, "skip_config") || !strcmp(key, "weir"))
+        return json_is_boolean(value) ? NULL : "true or false";
+    return known;
+}
+
+/* The line of a node's entry, or of `key` in it. */
+static unsigned line_of(const char *path, const char *name, const char *key)
+{
+    const struct where_step steps[] = {{name, 0}, {key, 0}};
+
+    return where_line_in_file(path, steps, key ? 2 : 1);
+}
+
 static int check_entry(const struct lab *lab, const char *path, const char *name, json_t *entry,
                        struct net_error *error)
 {
-    static const char known[] = " binary_path extra_args sudo skip_config weir ";
     const char *key;
-    char word[64];
     json_t *value;
 
     if (!lab_node(lab, name))
-        return fail(error, WEIR_EINVAL, "%.200s: unknown node \"%.60s\"", path, name);
+        return fail(error, WEIR_EINVAL,
+                    "%.200s:%u: unknown node \"%.60s\", expected one of the lab's", path,
+                    line_of(path, name, NULL), name);
     if (!json_is_object(entry))
-        return fail(error, WEIR_EINVAL, "%.200s: \"%.60s\": expected {\"binary_path\": …}", path,
-                    name);
+        return fail(error, WEIR_EINVAL, "%.200s:%u: \"%.60s\": expected {\"binary_path\": …}", path,
+                    line_of(path, name, NULL), name);
     json_object_foreach(entry, key, value)
     {
-        bool is_flag = !strcmp(key, "sudo") || !strcmp(key, "skip_config") || !strcmp(key, "weir");
+        const char *what = expected(key, value);
 
-        snprintf(word, sizeof word, " %.60s ", key);
-        if (!strstr(known, word))
-            return fail(error, WEIR_EINVAL,
-                        "%.200s: \"%.60s\": unknown key \"%.40s\", expected one of:%s", path, name,
-                        key, known);
-        if ((is_flag && !json_is_boolean(value)) ||
-            (!strcmp(key, "binary_path") && !json_is_string(value)) ||
-            (!strcmp(key, "extra_args") && !json_is_string(value) && !json_is_array(value)))
-            return fail(error, WEIR_EINVAL, "%.200s: \"%.60s\": bad \"%.40s\"", path, name, key);
+        if (what)
+            return fail(error, WEIR_EINVAL, "%.200s:%u: \"%.60s\": bad \"%.40s\", expected %s",
+                        path, line_of(path, name, key), name, key, what);
     }
     return 0;
 }
@@ -273,8 +293,9 @@ int plan_programs(struct lab *lab, const struct lab_choice *choice, struct net_e
     if (choice->bin_config) {
         root = json_load_file(choice->bin_config, JSON_REJECT_DUPLICATES, &fault);
         if (!root)
-            return fail(error, WEIR_EINVAL, "%.200s:%d: %s", choice->bin_config,
-                        fault.line > 0 ? fault.line : 0, fault.text);
+            return fault.line > 0 ? fail(error, WEIR_EINVAL, "%.200s:%d: %s", choice->bin_config,
+                                         fault.line, fault.text)
+                                  : fail(error, WEIR_EIO, "%.300s", fault.text);
         result = check_config(lab, choice->bin_config, root, error);
     }
     for (i = 0; i < lab->node_count && !result; i++)

@@ -154,7 +154,9 @@ int reader_check_overlap(struct reader *reader, const struct net_network *networ
             return reader_fail(reader, "there are two networks \"%s\", expected a name once",
                                network->name);
         if ((network->prefix & mask) == (other->prefix & mask))
-            return reader_fail(reader, "network \"%s\" (%s) overlaps network \"%s\" (%s)",
+            return reader_fail(reader,
+                               "network \"%s\" (%s) overlaps network \"%s\" (%s), expected "
+                               "addresses of its own",
                                network->name, prefix_text(network, here, sizeof here), other->name,
                                prefix_text(other, there, sizeof there));
     }
@@ -235,6 +237,7 @@ int reader_impairs(struct reader *reader, json_t *object, struct net_network *ne
                            "network \"%s\": bad \"seed\", expected a whole number from 0 up",
                            network->name);
     }
+    network->has_seed = true;
     network->seed = (uint64_t)json_integer_value(seed);
     return 0;
 }

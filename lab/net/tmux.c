@@ -9,7 +9,8 @@
  * characters take some hundreds of panes. If a window is full all the same, a further one is opened.
  *
  * A session belongs to a lab if its option @weir_dir is the lab's directory: names come again, and a
- * session is only ended by who has made it. A pane carries its node in @weir_node, since titles can be
+ * session is only ended by who has made it. The option is set by the very call that makes the session,
+ * so whoever is killed and when, there is none that nobody can clear. A pane carries its node in @weir_node, since titles can be
  * changed by whatever runs in it. What runs in a pane is `weir lab pane DIR NODE`, which starts the node,
  * and leaves a shell when it ends.
  *
@@ -146,6 +147,12 @@ static int make_pane(const struct lab *lab, const struct lab_node *node, const c
                           node->name,
                           ";",
                           "set-option",
+                          "-t",
+                          where,
+                          "@weir_dir",
+                          lab->dir,
+                          ";",
+                          "set-option",
                           "-p",
                           "-t",
                           where,
@@ -183,8 +190,7 @@ static int make_session(const struct lab *lab, const char *program, bool verbose
                            WIDTH,         "-y", HEIGHT, NULL};
     char where[LAB_SESSION + 8];
     const char *options[] = {
-        "tmux", "set-option", "-t", where, "@weir_dir",          lab->dir,
-        ";",    "set-option", "-t", where, "pane-border-status", "top",
+        "tmux", "set-option", "-t", where, "pane-border-status", "top",
         ";",    "set-option", "-t", where, "pane-border-format", " #{@weir_node} ",
         NULL};
     int status = make_pane(lab, &lab->nodes[0], program, begin, verbose);

@@ -15,6 +15,8 @@
 
 #include <lab/net/where.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct cursor {
@@ -111,5 +113,20 @@ unsigned where_line(const char *text, const struct where_step *path, size_t dept
     line = cursor.line;
     for (i = 0; i < depth && enter(&cursor, &path[i]); i++)
         line = cursor.line;
+    return line;
+}
+
+unsigned where_line_in_file(const char *name, const struct where_step *path, size_t depth)
+{
+    FILE *file = fopen(name, "re");
+    char *text = NULL;
+    size_t size = 0;
+    unsigned line = 0;
+
+    if (file && getdelim(&text, &size, '\0', file) > 0)
+        line = where_line(text, path, depth);
+    free(text);
+    if (file)
+        fclose(file);
     return line;
 }

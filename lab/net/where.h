@@ -16,4 +16,7 @@ struct where_step {
  * NUL. If a step leads nowhere it is the line of the value that lacks it. */
 unsigned where_line(const char *text, const struct where_step *path, size_t depth);
 
+/* The same for a text that lies in a file; 0 if that cannot be read. */
+unsigned where_line_in_file(const char *name, const struct where_step *path, size_t depth);
+
 #endif

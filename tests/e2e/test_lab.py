@@ -680,9 +680,54 @@ def test_wrong_usage(labs, tmp_path):
         assert labs.errors
     for verb in ("generate", "up", "attach", "exec", "status", "down"):
         assert labs.run(verb, "--help").startswith(f"usage: weir lab {verb}")
+        labs.run(verb, "--nonsense", status=2)
+        assert f"weir lab {verb}: " in labs.errors
     labs.run("down", status=1)
     labs.run("up", tmp_path / "nothing.json", "--detach", status=1)
-    labs.run("up", H1R1H2, "--detach", "--bin-dir", "/", status=None)
+    labs.run("up", H1R1H2, "--detach", "--bin-dir", "/", status=1)
+    assert "h1: there is no program vhost in /" in labs.errors
+    labs.run("up", H1R1H2, "--detach", "--bin-config", "/nowhere.json", status=1)
+    assert "No such file" in labs.errors and ":0:" not in labs.errors
+    labs.nothing_left()
+
+
+def test_options_anywhere(labs, tmp_path):
+    for name in ("one", "two"):
+        labs.up(H1R1H2, "--dir", tmp_path / name)
+    place = tmp_path / "two"
+    labs.run("exec", "h1", "down if0", "--dir", place)
+    labs.run("exec", "h2", "--dir", place, "down if0")
+    assert "down" in labs.run("exec", "--dir", place, "h1", "li")
+    assert "down" not in labs.run("exec", "--dir", tmp_path / "one", "h1", "li")
+    assert "if0" in labs.run("attach", "h1", "--dir", place, typed="li\n")
+    labs.run("exec", "h1", "--dir", place, "--", "a", "--dir", status=1)
+
+
+def test_seeds(labs, tmp_path):
+    """A seed of 0 is one; that of --impair is another for each interface."""
+    path = impaired(tmp_path, net0={"loss": 0.1, "seed": 0}, net1={"loss": 0.1, "seed": 0})
+    for options, expected in (([], [2**64 - 1, 1, 2, 3]),
+                              (["--impair", "delay_ms=1 seed=7"], [7, 8, 9, 10])):
+        labs.run("generate", path, tmp_path / "out", *options)
+        text = "".join((tmp_path / "out" / f"{node}.lnx").read_text() for node in ("h1", "r1", "h2"))
+        assert [int(seed) for seed in re.findall(r"# weir: impair .*\bseed=(\d+)", text)] == expected
+
+
+def test_constants_file(labs, tmp_path):
+    path = tmp_path / "constants.json"
+    labs.run("generate", "--constants-file", path, H1R1H2, tmp_path / "out")
+    assert json.loads(path.read_text()) == {
+        "rip_periodic_update_rate_ms": 5000, "rip_timeout_threshold_ms": 12000,
+        "tcp_rto_min_us": 1000, "tcp_rto_max_us": 5000000}
+    check_generated(tmp_path / "out", json.loads(H1R1H2.read_text()))
+    path.write_text('{"tcp_rto_min_us": 2000, "rip_periodic_update_rate_ms": 1}')
+    labs.run("generate", "--constants-file", path, H1R1H2, tmp_path / "out")
+    assert read_lnx(tmp_path / "out" / "h1.lnx")["tcp"] == ["rto-min 2000", "rto-max 5000000"]
+    assert read_lnx(tmp_path / "out" / "r1.lnx")["rip"] == [
+        "periodic-update-rate 1", "route-timeout-threshold 12000"]
+    labs.run("generate", "--constants-file", tmp_path / "no" / "c.json", H1R1H2, tmp_path / "out",
+             status=2)
+    assert "No such file" in labs.errors
 
 
 def test_two_hosts(labs, tmp_path):
@@ -1038,6 +1083,30 @@ def test_killed_tmux(labs, tmux):
     labs.run("up", H1R1H2)
     assert all(row["up"] for row in labs.rows().values())
     labs.run("down")
+    labs.nothing_left()
+
+
+@pytest.mark.parametrize("calls", [1, 2, 3, 4, 5])
+def test_killed_between_calls_of_tmux(labs, tmux, tmp_path, calls):
+    """`up` killed as soon as tmux has done the n-th thing: no session, no node, no shell stays."""
+    real = shutil.which("tmux")
+    fake = tmp_path / "bin" / "tmux"
+    fake.parent.mkdir()
+    count = tmp_path / "count"
+    fake.write_text(f'#!/bin/sh\necho x >>{count}\n{real} "$@"\nstatus=$?\n'
+                    f'[ $(wc -l <{count}) -eq {calls} ] && kill -9 $PPID\nexit $status\n')
+    fake.chmod(0o755)
+    path = labs.env["PATH"]
+    labs.env["PATH"] = f"{fake.parent}:{path}"
+    labs.run("up", H1R1H2, status=None)
+    labs.env["PATH"] = path
+    if calls % 2:
+        labs.run("down", status=None)  # before the first pane there is nothing yet
+    else:
+        labs.run("up", H1R1H2)
+        assert len(panes(tmux)) == 3
+        labs.run("down")
+    assert not tmux("list-sessions")
     labs.nothing_left()
 
 

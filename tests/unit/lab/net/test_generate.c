@@ -141,7 +141,7 @@ static void test_impaired_at_sender(void **state)
     options.base_port = 7000;
     options.no_timing = true;
     assert_int_equal(net_generate(&net, &options, folder, &error), 0);
-    assert_int_equal(net_count_unimpaired(&net), 0);
+    assert_int_equal(net_count_unimpaired(&net, &options), 0);
     expect("h1.lnx", "# h1 (host)\n"
                      "interface if0 10.0.0.1/24 127.0.0.1:7000\n"
                      "# weir: impair if0 loss=0.5 seed=100\n"
@@ -174,7 +174,7 @@ static void test_impaired_at_receiver(void **state)
     net_options_init(&options);
     options.no_timing = true;
     assert_int_equal(net_generate(&net, &options, folder, &error), 0);
-    assert_int_equal(net_count_unimpaired(&net), 0);
+    assert_int_equal(net_count_unimpaired(&net, &options), 0);
     assert_null(strstr(contents(folder, "r1.lnx"), "weir:"));
     assert_null(strstr(contents(folder, "r2.lnx"), "weir:"));
     expect("h1.lnx", "# h1 (host)\n"
@@ -202,7 +202,7 @@ static void test_foreign(void **state)
     net.nodes[net_find(&net, "h1")].is_foreign = true;
     net.nodes[net_find(&net, "h2")].is_foreign = true;
     assert_int_equal(net_generate(&net, &options, folder, &error), 0);
-    assert_int_equal(net_count_unimpaired(&net), 2); /* h1 and h2 to each other */
+    assert_int_equal(net_count_unimpaired(&net, &options), 2); /* h1 and h2 to each other */
     net.nodes[net_find(&net, "r1")].is_foreign = true;
     assert_int_equal(net_generate(&net, &options, folder, &error), WEIR_EINVAL);
     assert_string_equal(error.text,
@@ -228,6 +228,13 @@ static void test_options(void **state)
     assert_non_null(
         strstr(contents(folder, "r1.lnx"), "\n# weir: impair if0 loss=0.5 delay_ms=3 seed=101\n"));
     assert_non_null(strstr(contents(folder, "r1.lnx"), "\n# weir: impair if1 delay_ms=3\n"));
+    options.has_seed = true; /* 0, and before what the network says */
+    assert_int_equal(net_generate(&net, &options, folder, &error), 0);
+    assert_non_null(strstr(contents(folder, "h1.lnx"),
+                           "\n# weir: impair if0 loss=0.5 delay_ms=3 seed=18446744073709551615\n"));
+    assert_non_null(
+        strstr(contents(folder, "r1.lnx"), "\n# weir: impair if0 loss=0.5 delay_ms=3 seed=1\n"));
+    assert_non_null(strstr(contents(folder, "r1.lnx"), "\n# weir: impair if1 delay_ms=3 seed=3\n"));
     assert_non_null(strstr(contents(folder, "r1.lnx"),
                            "\nrip periodic-update-rate 11 # in milliseconds\n"
                            "rip route-timeout-threshold 22 # in milliseconds\n"));
@@ -311,7 +318,17 @@ static void test_constants(void **state)
     assert_int_equal(options.rto_min_us, 1000);
     assert_int_equal(options.rto_max_us, 8);
     unlink(path);
-    assert_true(net_read_constants(path, &options, &error) < 0);
+    assert_int_equal(net_read_constants(path, &options, &error), WEIR_EIO);
+    assert_null(strstr(error.text, ":0:"));
+    options = (struct net_options){.rip_update_ms = 1};
+    assert_int_equal(net_write_constants(path, &error), 0);
+    assert_int_equal(net_read_constants(path, &options, &error), 0);
+    assert_int_equal(options.rip_update_ms, 5000);
+    assert_int_equal(options.rip_timeout_ms, 12000);
+    assert_int_equal(options.rto_min_us, 1000);
+    assert_int_equal(options.rto_max_us, 5000000);
+    assert_int_equal(net_write_constants(path, &error), WEIR_EIO); /* is there already */
+    unlink(path);
 }
 
 int main(void)

@@ -84,14 +84,15 @@ static void test_faults(void **state)
         const char *text, *error;
     } rows[] = {
         {"", "x.json:1: '[' or '{' expected near end of file"},
-        {"{\n\"nodes\": [}", "x.json:2: unexpected token near '}'"},
-        {"{\"nodes\":1,\n\"nodes\":2}", "x.json:2: duplicate object key near '\"nodes\"'"},
+        {"{\n\"nodes\": [}", "x.json:2: unexpected token near '}', expected a value"},
+        {"{\"nodes\":1,\n\"nodes\":2}",
+         "x.json:2: duplicate object key near '\"nodes\"', expected well-formed JSON"},
         {"\n[]", "x.json:2: expected {\"nodes\": […], \"networks\": […]}"},
         {"{}", "x.json:1: there is no \"nodes\", expected an array"},
-        {"{\n\"nodes\": 3}", "x.json:2: \"nodes\" is no array"},
+        {"{\n\"nodes\": 3}", "x.json:2: \"nodes\" is no array, expected one"},
         {"{\"nodes\":\n []}", "x.json:2: \"nodes\" is empty, expected at least one element"},
         {"{\"nodes\": [\n7]}",
-         "x.json:2: a node is {\"name\": …, \"type\": \"host\" or \"router\"}"},
+         "x.json:2: this is no node, expected {\"name\": …, \"type\": \"host\" or \"router\"}"},
         {"{\"nodes\": [\n{}]}", "x.json:2: a node needs a \"name\", expected a string"},
         {"{\"nodes\": [{\n\"name\": 4}]}", "x.json:2: a node needs a \"name\", expected a string"},
         {"{\"nodes\": [{\n\"name\": \"a/b\"}]}",
@@ -107,7 +108,8 @@ static void test_faults(void **state)
          "x.json:2: unknown key \"netwroks\", expected one of: nodes networks "},
         {"{\"nodes\": [{\n\"name\": \"a\", \"type\": \"host\",\n\"os\": 1}]}",
          "x.json:3: unknown key \"os\", expected one of: name type "},
-        {NODES "\"networks\": [\n1]}", "x.json:4: a network is {\"name\": …, \"links\": [nodes…]}"},
+        {NODES "\"networks\": [\n1]}",
+         "x.json:4: this is no network, expected {\"name\": …, \"links\": [nodes…]}"},
         {NODES "\"networks\": [{\"name\": \"a\"}]}",
          "x.json:3: there is no \"links\", expected an array"},
         {NODES "\"networks\": [{\"name\": \"a\", \"links\": [\"h1\",\n\"r2\"]}]}",
@@ -126,7 +128,8 @@ static void test_faults(void **state)
          "x.json:4: there are two networks \"a\", expected a name once"},
         {NODES "\"networks\": [{\"name\": \"a\", \"links\": [\"h1\", \"r1\"]},\n"
                "{\"name\": \"b\", \"prefix\": \"10.0.0.128/25\", \"links\": [\"r1\"]}]}",
-         "x.json:4: network \"b\" (10.0.0.128/25) overlaps network \"a\" (10.0.0.0/24)"},
+         "x.json:4: network \"b\" (10.0.0.128/25) overlaps network \"a\" (10.0.0.0/24), expected "
+         "addresses of its own"},
         {NODES "\"networks\": [{\"name\": \"a\",\n\"prefix\": \"10.0.0.1/24\"}]}",
          "x.json:4: \"10.0.0.1/24\" has bits beyond its prefix length, expected a network"},
         {NODES "\"networks\": [{\"name\": \"a\",\n\"prefix\": \"10.0.0.0/33\"}]}",
@@ -159,6 +162,7 @@ static void test_faults(void **state)
     for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         assert_int_equal(parse(rows[i].text, &net, &error), WEIR_EINVAL);
         assert_string_equal(error.text, rows[i].error);
+        assert_non_null(strstr(error.text, " expected "));
         assert_null(net.nodes);
         assert_null(net.networks);
     }

@@ -284,15 +284,23 @@ static void test_bin_dir(void **state)
     (void)state;
     mkdir("bin", 0700);
     put_program("bin/vhost", "");
+    put_program("vrouter", ""); /* here, which was not asked for */
     start_two(&lab);
     assert_int_equal(setenv("PATH", "/nowhere", 1), 0);
     assert_int_equal(plan_programs(&lab, &choice, &error), WEIR_ENOENT);
-    assert_string_equal(error.text, "r1: there is no program vrouter");
+    assert_string_equal(error.text, "r1: there is no program vrouter in bin");
     lab_done(&lab);
-    put_program("vrouter", ""); /* here */
+    put_program("bin/vrouter", "");
     start_two(&lab);
     assert_int_equal(plan_programs(&lab, &choice, &error), 0);
     assert_command(&lab, 0, "bin/vhost --config h1.lnx");
+    assert_command(&lab, 1, "bin/vrouter --config r1.lnx");
+    lab_done(&lab);
+    choice.bin_dir = NULL;
+    put_program("vhost", "");
+    start_two(&lab);
+    assert_int_equal(plan_programs(&lab, &choice, &error), 0);
+    assert_command(&lab, 0, "vhost --config h1.lnx");
     assert_command(&lab, 1, "vrouter --config r1.lnx");
     lab_done(&lab);
 }
@@ -325,13 +333,14 @@ static void test_bad_bin_configs(void **state)
     } rows[] = {
         {"{", "c.json:1: "},
         {"[]", "c.json: expected {NODE: "},
-        {"{\"r7\": {}}", "c.json: unknown node \"r7\""},
-        {"{\"r1\": 5}", "\"r1\": expected {\"binary_path\""},
-        {"{\"r1\": {\"path\": \"x\"}}",
-         "\"r1\": unknown key \"path\", expected one of: binary_path"},
-        {"{\"r1\": {\"binary_path\": 5}}", "\"r1\": bad \"binary_path\""},
-        {"{\"r1\": {\"sudo\": \"yes\"}}", "\"r1\": bad \"sudo\""},
-        {"{\"r1\": {\"extra_args\": 5}}", "\"r1\": bad \"extra_args\""},
+        {"{\n\"r7\": {}}", "c.json:2: unknown node \"r7\""},
+        {"{\"r1\": 5}", "c.json:1: \"r1\": expected {\"binary_path\""},
+        {"{\"h1\": {},\n\"r1\": {\n\"path\": \"x\"}}",
+         "c.json:3: \"r1\": bad \"path\", expected one of: binary_path"},
+        {"{\"r1\":\n {\"binary_path\": 5}}",
+         "c.json:2: \"r1\": bad \"binary_path\", expected a string"},
+        {"{\"r1\": {\"sudo\": \"yes\"}}", "\"r1\": bad \"sudo\", expected true or false"},
+        {"{\"r1\": {\"extra_args\": 5}}", "\"r1\": bad \"extra_args\", expected an array"},
         {"{\"r1\": {\"binary_path\": \"./p\", \"extra_args\": [5]}}",
          "r1: too many words, or \"extra_args\" that are no strings"},
         {"{\"r1\": {\"binary_path\": \"./q\"}}", "r1: there is no program ./q"},
@@ -345,7 +354,8 @@ static void test_bad_bin_configs(void **state)
     put_program("p", "");
     put_program("vhost", "");
     start_two(&lab);
-    assert_int_equal(plan_programs(&lab, &choice, &error), WEIR_EINVAL); /* no such file */
+    assert_int_equal(plan_programs(&lab, &choice, &error), WEIR_EIO); /* no such file */
+    assert_null(strstr(error.text, ":0:"));
     lab_done(&lab);
     for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         put("c.json", rows[i].text);

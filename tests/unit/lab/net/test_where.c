@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include <lab/net/where.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const char text[] = "\n"
                            "{ \"a\" :\n"        /* 2 */
@@ -87,11 +89,28 @@ static void test_cut(void **state)
     }
 }
 
+static void test_file(void **state)
+{
+    char name[] = "/tmp/weir-where-XXXXXX";
+    const struct where_step path[] = {KEY("a"), AT(1)};
+    int fd = mkstemp(name);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(where_line_in_file(name, path, 2), 0); /* empty */
+    assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+    assert_int_equal(where_line_in_file(name, path, 2), 4);
+    close(fd);
+    unlink(name);
+    assert_int_equal(where_line_in_file(name, path, 2), 0);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_file),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
