@@ -19,7 +19,8 @@
  * To see that nobody reads, one must hold a writing end, and opening that waits for the reader, who
  * comes when it likes: a thread waits, and hands the descriptor over.
  *
- * The name of an interface is weir-LAB-NODE. A node can be captured once at a time. Filters are
+ * The name of an interface is weir-LAB-NODE, where LAB is what the lab is called where labs are kept:
+ * the second one of a name is NAME-2 there. A node can be captured once at a time. Filters are
  * refused: what is to be seen is chosen with display filters. Options that we do not know are left
  * alone, since newer Wiresharks have more. */
 
@@ -66,6 +67,7 @@ static void walk_lab(void *argument, const char *dir)
 
     if (!lab_is_alive(dir) || lab_load(dir, &lab, &error))
         return;
+    snprintf(lab.name, sizeof lab.name, "%s", strrchr(dir, '/') + 1);
     for (size_t i = 0; i < lab.node_count; i++) {
         const struct lab_node *node = &lab.nodes[i];
 
@@ -280,8 +282,10 @@ static int capture_request(const struct request *request)
 {
     struct search search = {.name = request->interface};
 
-    if (!request->fifo)
-        return complain("--capture", "--fifo is missing");
+    if (!request->fifo) {
+        complain("--capture", "--fifo is missing");
+        return 2;
+    }
     if (request->filter && *request->filter)
         return complain(request->filter, "capture filters are not supported, use a display filter");
     for_each_node(compare, &search);

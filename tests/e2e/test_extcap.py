@@ -139,12 +139,42 @@ def test_questions(lab):
         assert outcome.stdout == "dlt {number=101}{name=RAW}{display=Raw IP}\n"
         outcome = lab.extcap("--extcap-config", *form)
         assert (outcome.returncode, outcome.stdout) == (0, "")
-        assert lab.extcap("--capture", *form).returncode == 1
+        assert lab.extcap("--capture", *form).returncode == 2
         outcome = lab.extcap("--capture", *form, "--fifo", "/a", "--extcap-capture-filter", "tcp")
         assert outcome.returncode == 1 and "not supported" in outcome.stderr
         assert "not supported" in lab.extcap("--extcap-capture-filter=tcp", *form).stdout
     outcome = lab.extcap("--capture", "--extcap-interface", lab.interface("h1"), "--fifo", "/a b")
     assert outcome.returncode == 1 and "blanks" in outcome.stderr
+
+
+def test_two_labs_of_one_name(lab):
+    """The second has a name of its own, by which its nodes are captured."""
+    net, place = lab.base / "home" / f"{lab.name}.json", lab.base / "home" / "second"
+    outcome = lab.run(WEIR, "lab", "up", "--detach", "--dir", place, net)
+    assert outcome.returncode == 0, outcome.stderr
+    fifo = lab.base / "home" / "fifo-second"
+    os.mkfifo(fifo)
+    if WHO:
+        shutil.chown(fifo, WHO["user"], WHO["group"])
+    second = f"weir-{lab.name}-2-h1"
+    process = None
+    try:
+        lines = lab.extcap("--extcap-interfaces").stdout.splitlines()[1:]
+        assert len(set(lines)) == 6
+        assert f"interface {{value={second}}}{{display=weir: h1 of {lab.name}-2}}" in lines
+        process = lab.start(WEIR, "extcap", "--capture", "--extcap-interface", second, "--fifo", fifo)
+        deadline = time.monotonic() + 20 * nodes.SLOW
+        while not lab.run(WEIR, "lab", "exec", "--dir", place, "h1", "capture").stdout.startswith(
+                "Captured "):
+            assert time.monotonic() < deadline
+        first = lab.run(WEIR, "lab", "exec", "--dir", lab.base / "run" / "weir" / lab.name, "h1",
+                        "capture")
+        assert first.stdout == "No capture\n"
+    finally:
+        if process:
+            process.kill()
+            process.communicate()
+        lab.run(WEIR, "lab", "down", "--dir", place)
 
 
 def test_dead_nodes_are_no_interfaces(lab):
