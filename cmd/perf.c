@@ -190,6 +190,31 @@ static int complain(const char *what, const char *name)
     return 2;
 }
 
+/* An option with the wrong value, or a second mode. */
+static int complain_of(const char *name, const char *value)
+{
+    static const struct {
+        const char *name, *expected;
+    } rows[] = {{"--client", "an address like 10.1.0.2"},
+                {"--port", "a port from 1 to 65535"},
+                {"--time", "seconds from 0.001 to a day"},
+                {"--bytes", "a number from 1 up, behind it perhaps k, M, G, Ki, Mi or Gi"},
+                {"--size", "bytes from 1 to 65536"},
+                {"--parallel", "streams from 1 to 128"},
+                {"--interval", "seconds, or 0 for none"},
+                {"--profile", "brown, default, strict or linux"}};
+    char text[300];
+
+    for (size_t index = 0; index < sizeof(rows) / sizeof(rows[0]); index++) {
+        if (strcmp(name, rows[index].name) == 0) {
+            snprintf(text, sizeof(text), "%s: bad value \"%.60s\", expected %s", name, value,
+                     rows[index].expected);
+            return complain(text, "");
+        }
+    }
+    return complain("a test has one mode, so this is one too many: ", name);
+}
+
 /* Checks what the words say together. */
 static int check(struct words *words)
 {
@@ -224,9 +249,10 @@ static int parse(int argc, char **argv, struct words *words)
             *equals = '\0';
         if (taken < 0 && value)
             taken = take_value(words, argv[index], value);
-        if (taken <= 0)
-            return complain(taken == 0 ? "wrong use of " : "unknown or without a value: ",
-                            argv[index]);
+        if (taken == 0)
+            return complain_of(argv[index], value);
+        if (taken < 0)
+            return complain("unknown or without a value: ", argv[index]);
         index += !equals;
     }
     return words->has_help ? 0 : check(words);

@@ -243,6 +243,17 @@ def test_wrong_usage(arguments):
     assert "usage: weir perf" in errors
 
 
+@pytest.mark.parametrize("name, value, expected", [
+    ("--client", "x", "an address"), ("--port", "0", "1 to 65535"), ("--time", "0", "seconds"),
+    ("--bytes", "1T", "Mi"), ("--size", "65537", "1 to 65536"), ("--parallel", "129", "1 to 128"),
+    ("--interval", "-1", "0 for none"), ("--profile", "x", "brown, default, strict or linux")])
+def test_wrong_values_are_named(name, value, expected):
+    _, _, errors = Perf("--net", "x", name, value).end()
+    first = errors.splitlines()[0]
+    assert first.startswith(f'weir perf: {name}: bad value "{value}", expected ')
+    assert expected in first
+
+
 def test_help():
     status, out, errors = Perf("--help").end()
     assert status == 0 and out.startswith("usage: weir perf --server") and errors == ""
