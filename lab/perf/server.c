@@ -63,7 +63,8 @@ struct server {
     unsigned joined, over;
     weir_time started, last_end, stop_at, progress;
     uint64_t operations;
-    bool has_tested, is_ending;
+    bool has_tested, has_failed; /* the last test */
+    bool is_ending;
     uint8_t *bytes;
 };
 
@@ -155,6 +156,7 @@ static void end_test(struct server *server, struct weir_stack *stack, const char
     server->phase = IDLE;
     server->stop_at = WEIR_NEVER;
     server->has_tested = true;
+    server->has_failed = error != NULL;
 }
 
 static void move(struct server *server, struct weir_stack *stack, struct conn *conn)
@@ -454,8 +456,10 @@ static int turn(struct server *server)
             conn_event(server, stack, &events[index]);
     }
     look_at_clock(server, stack, weir_host_now());
-    if (signals > 0 && server->phase != IDLE)
+    if (signals > 0 && server->phase != IDLE) {
         end_test(server, stack, "interrupted");
+        server->has_failed = false; /* as it was wanted */
+    }
     server->is_ending |= signals > 0 || (server->options->is_once && server->has_tested);
     weir_host_unlock(server->host);
     while (is_called && accept_one(server))
@@ -476,7 +480,7 @@ static int run(struct server *server)
     if (error < 0)
         fprintf(options->errors, "weir perf: port %u: %s\n", options->server.port,
                 weir_strerror(error));
-    return error < 0 ? 1 : 0;
+    return error < 0 || (options->is_once && server->has_failed) ? 1 : 0;
 }
 
 int perf_server(struct weir_host *host, const struct perf_options *options)

@@ -211,6 +211,18 @@ def test_killed_client_frees_the_server(link):
     assert server.end(signal.SIGINT)[0] == 0
 
 
+def test_server_of_one_test_that_fails(link):
+    server = link.server("--once", "--json")
+    client = link.client("--time", 3600, "--interval", "0.1")
+    for _ in range(3):
+        client.line()
+    client.process.kill()
+    client.end()
+    line = json.loads(server.line())
+    assert line["ended"] == "error"
+    assert server.end()[0] == 1
+
+
 def test_no_server(link):
     status, out, errors = link.client("--time", 1).end()
     assert status == 1 and out == ""
