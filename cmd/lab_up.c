@@ -154,7 +154,6 @@ static int take_place(struct up *up)
 
 static int plan_net(struct up *up)
 {
-    unsigned unimpaired;
     size_t i;
 
     if (plan_from_net(&up->lab, &up->net, &up->error) ||
@@ -163,11 +162,6 @@ static int plan_net(struct up *up)
         return -1;
     for (i = 0; i < up->net.node_count; i++)
         up->net.nodes[i].is_foreign = !up->lab.nodes[i].is_ours;
-    unimpaired = net_count_unimpaired(&up->net, &up->options);
-    if (unimpaired)
-        fprintf(stderr,
-                "weir lab: %u directions between somebody else's programs stay unimpaired\n",
-                unimpaired);
     up->lab.is_generated = true;
     return 0;
 }
@@ -239,6 +233,18 @@ static int start_somewhere(struct up *up)
     return 0;
 }
 
+static void tell(const struct up *up)
+{
+    unsigned unimpaired = net_count_unimpaired(&up->net, &up->options);
+
+    if (unimpaired)
+        fprintf(stderr,
+                "weir lab: %u directions between somebody else's programs stay unimpaired\n",
+                unimpaired);
+    printf("%s: %zu nodes are up in %s\n", up->lab.name, up->lab.node_count, up->lab.dir);
+    fflush(stdout);
+}
+
 /* Under the lock. */
 static int bring_up(struct up *up)
 {
@@ -259,8 +265,7 @@ static int bring_up(struct up *up)
         (void)rmdir(up->lab.dir); /* if no lab was there yet */
         return 1;
     }
-    printf("%s: %zu nodes are up in %s\n", up->lab.name, up->lab.node_count, up->lab.dir);
-    fflush(stdout);
+    tell(up);
     return 0;
 }
 

@@ -18,6 +18,7 @@
 #include <jansson.h>
 #include <lab/lnx.h>
 #include <lab/net/plan.h>
+#include <lab/net/where.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,9 +77,12 @@ int plan_from_net(struct lab *lab, const struct net *net, struct net_error *erro
 
 static int take_types(struct lab *lab, const char *dir, json_t *root, struct net_error *error)
 {
+    char path[PATH_MAX];
     const char *name;
     json_t *value;
 
+    if (snprintf(path, sizeof path, "%s/nodes.json", dir) >= (int)sizeof path)
+        return fail(error, WEIR_EINVAL, "%.300s: the name is too long", dir);
     json_object_foreach(root, name, value)
     {
         const char *type = json_string_value(value);
@@ -86,8 +90,8 @@ static int take_types(struct lab *lab, const char *dir, json_t *root, struct net
         if (!net_is_name(name) || !type ||
             (strcmp(type, "host") != 0 && strcmp(type, "router") != 0))
             return fail(error, WEIR_EINVAL,
-                        "%.200s/nodes.json: \"%.60s\": expected a name with \"host\" or \"router\"",
-                        dir, name);
+                        "%.200s:%u: \"%.60s\": expected a name with \"host\" or \"router\"", path,
+                        where_line_in_file(path, &(struct where_step){name, 0}, 1), name);
         if (add_node(lab, dir, name, strcmp(type, "router") == 0))
             return fail(error, WEIR_ENOMEM, "out of memory");
     }

@@ -703,6 +703,21 @@ def test_options_anywhere(labs, tmp_path):
     labs.run("exec", "h1", "--dir", place, "--", "a", "--dir", status=1)
 
 
+def test_unimpaired_directions_are_told(labs, tmp_path):
+    """Two of others beside one of ours: what they send to each other stays good, by the file or by --loss."""
+    description = {"nodes": [{"name": name, "type": "host"} for name in ("h1", "h2", "h3")],
+                   "networks": [{"name": "lan", "links": ["h1", "h2", "h3"]}]}
+    config = binaries(tmp_path, h2={}, h3={})
+    for loss, options in ((0, ["--loss", "0.1"]), (0.1, [])):
+        path = tmp_path / "lan.json"
+        if loss:
+            description["networks"][0]["loss"] = loss
+        path.write_text(json.dumps(description))
+        labs.up(path, "--bin-config", config, *options)
+        assert "2 directions between somebody else's programs stay unimpaired" in labs.errors
+        labs.run("down")
+
+
 def test_seeds(labs, tmp_path):
     """A seed of 0 is one; that of --impair is another for each interface."""
     path = impaired(tmp_path, net0={"loss": 0.1, "seed": 0}, net1={"loss": 0.1, "seed": 0})
@@ -823,7 +838,8 @@ def test_impaired_beside_theirs(labs, tmp_path):
     labs.ask("h1", "ping 10.1.0.2 1", status=1)
     labs.run("down")
     labs.up(path, "--bin-config", binaries(tmp_path, r1={}, h2={}), status=1)
-    assert 'network "net1" cannot be impaired: none of its nodes is one of ours' in labs.errors
+    assert labs.errors == ('weir lab: network "net1" cannot be impaired: none of its nodes is one of '
+                           'ours\n')
     labs.run("generate", path, tmp_path / "files", "--base-port", nodes.free_ports(32))
     labs.run("up", "--detach", tmp_path / "files", "--bin-config", config, status=1)
     assert "does not impair what it sends" in labs.errors

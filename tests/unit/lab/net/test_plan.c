@@ -136,7 +136,8 @@ static void test_bad_directories(void **state)
         {"{", "nodes.json:1: "},
         {"[]", "nodes.json: expected an object"},
         {"{}", "nodes.json: expected 1 to 4096 nodes"},
-        {"{\"h1\": \"switch\"}", "nodes.json: \"h1\": expected a name with \"host\" or \"router\""},
+        {"{\"r1\": \"router\",\n\"h1\": \"switch\"}",
+         "nodes.json:2: \"h1\": expected a name with \"host\" or \"router\""},
         {"{\"../h1\": \"host\"}", "expected a name with"},
     };
     struct net_error error;
