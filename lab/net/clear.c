@@ -26,6 +26,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <lab/net/process.h>
 #include <lab/net/state.h>
 #include <lab/net/tmux.h>
@@ -191,7 +192,7 @@ static bool is_other(const struct remains *remains, const char *name)
     for (i = 0; i < sizeof endings / sizeof endings[0]; i++)
         if (is_of_node(remains, name, endings[i]))
             return true;
-    if (is_new_socket(name) || strcmp(name, LAB_FILE ".new") == 0)
+    if (is_new_socket(name) || !strcmp(name, LAB_FILE ".new") || !strcmp(name, LAB_DOWN))
         return true;
     return remains->is_generated &&
            (is_of_node(remains, name, ".lnx") || strcmp(name, "nodes.json") == 0 ||
@@ -253,12 +254,27 @@ static bool is_kept(const char *path)
            strncmp(path, whole, strlen(whole)) == 0 && path[strlen(whole)] == '/';
 }
 
+/* Hundreds of panes would begin hundreds of shells, only to have them killed. */
+static void forbid_shells(const struct remains *remains)
+{
+    char path[PATH_MAX];
+    int fd = -1;
+
+    if (snprintf(path, sizeof path, "%s/" LAB_DOWN, remains->dir) < (int)sizeof path)
+        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+}
+
 /* Ends what runs; returns how many did, or WEIR_EPERM. */
 static int end_all_of(const struct remains *remains, struct net_error *error)
 {
     const struct lab *lab = remains->lab;
-    int count = end_processes(remains->dir, error);
+    int count;
 
+    if (lab && lab->session[0])
+        forbid_shells(remains);
+    count = end_processes(remains->dir, error);
     if (lab && lab->session[0])
         tmux_kill(lab->session, lab->dir);
     if (count >= 0 && end_processes(remains->dir, error) < 0) /* what a pane had just begun */

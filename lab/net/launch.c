@@ -320,6 +320,8 @@ int lab_run_pane(const struct lab *lab, const struct lab_node *node)
         ;
     signal(SIGINT, SIG_DFL);
     signal(SIGQUIT, SIG_DFL);
+    if (lab_is_going(lab))
+        return 0;
     printf("\n%s has ended (%s %d).\n", node->name, WIFSIGNALED(status) ? "signal" : "status",
            WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     fflush(stdout);

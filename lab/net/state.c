@@ -352,6 +352,14 @@ int lab_check_place(const struct lab *lab, struct net_error *error)
 
 /* ---- Finding ------------------------------------------------------------------------------------- */
 
+bool lab_is_going(const struct lab *lab)
+{
+    char path[PATH_MAX];
+
+    return !join(path, lab->dir, LAB_FILE) || access(path, F_OK) ||
+           !join(path, lab->dir, LAB_DOWN) || access(path, F_OK) == 0;
+}
+
 bool lab_is_alive(const char *dir)
 {
     DIR *stream = opendir(dir);

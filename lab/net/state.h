@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #define LAB_FILE "lab.json"
+#define LAB_DOWN ".lab-down" /* there while the lab is taken down: its panes leave no shells then */
 #define LAB_SESSION 80
 
 struct lab_node {
@@ -83,6 +84,9 @@ const char *lab_path(const struct lab *lab, const char *node, const char *suffix
 
 /* The process of a node; 0: it is not running. */
 pid_t lab_node_pid(const struct lab *lab, const char *node);
+
+/* Whether the lab is being taken down, or is gone. */
+bool lab_is_going(const struct lab *lab);
 
 /* Whether any process of the lab in `dir` runs. */
 bool lab_is_alive(const char *dir);

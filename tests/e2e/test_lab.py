@@ -1074,6 +1074,21 @@ def test_attach_on_a_terminal(labs):
     assert labs.rows(status=0)["h1"]["up"]
 
 
+def test_down_begins_no_shells(labs, tmux, tmp_path):
+    """A node that ends by itself leaves a shell in its pane; nodes of a lab that is taken down do not."""
+    shell = tmp_path / "shell"
+    shell.write_text(f"#!/bin/sh\necho x >>{tmp_path}/shells\nexec /bin/sh\n")
+    shell.chmod(0o755)
+    labs.env["SHELL"] = str(shell)
+    labs.run("up", H1R1H2)
+    labs.run("exec", "h1", "exit")
+    labs.until(lambda: (tmp_path / "shells").exists(), "a shell")
+    labs.run("down")
+    labs.nothing_left()
+    assert (tmp_path / "shells").read_text() == "x\n"
+    assert not tmux("list-sessions")
+
+
 def test_two_labs_in_panes(labs, tmux, tmp_path):
     for name in ("one", "two"):
         labs.run("up", H1R1H2, "--dir", tmp_path / name, "--verbose")

@@ -341,6 +341,27 @@ static void test_check_place(void **state)
     lab_done(&lab);
 }
 
+static void test_going(void **state)
+{
+    struct net_error error;
+    struct lab lab;
+
+    (void)state;
+    mkdir(under("weir"), 0700);
+    save("weir/a", true);
+    assert_int_equal(lab_load(under("weir/a"), &lab, &error), 0);
+    assert_false(lab_is_going(&lab));
+    touch("weir/a/" LAB_DOWN);
+    assert_true(lab_is_going(&lab));
+    unlink(under("weir/a/" LAB_DOWN));
+    unlink(under("weir/a/lab.json"));
+    assert_true(lab_is_going(&lab));
+    touch("weir/a/" LAB_DOWN);
+    assert_int_equal(lab_clear(under("weir/a"), &error), 0);
+    assert_false(is_there("weir/a"));
+    lab_done(&lab);
+}
+
 static void count(void *argument, const char *dir)
 {
     (void)dir;
@@ -406,6 +427,7 @@ int main(void)
         cmocka_unit_test_teardown(test_clear_spares, empty),
         cmocka_unit_test_teardown(test_check_place, empty),
         cmocka_unit_test_teardown(test_rests, empty),
+        cmocka_unit_test_teardown(test_going, empty),
         cmocka_unit_test_teardown(test_base, empty),
     };
 
