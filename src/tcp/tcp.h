@@ -580,9 +580,10 @@ void tcp_loss_timeout(struct tcp_conn *conn, weir_time now);
 /* The window has opened again after probing: what is out beyond snd_una was thrown away. */
 void tcp_loss_reopened(struct tcp_conn *conn, weir_time now);
 
-/* Bytes taken to be in the network. */
 /* New data was sent: notes how full cwnd is, for sent_fills_window. */
 void tcp_loss_sent(struct tcp_conn *conn);
+
+/* Bytes taken to be in the network. */
 uint32_t tcp_loss_in_flight(const struct tcp_conn *conn);
 
 #endif
