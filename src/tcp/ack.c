@@ -20,7 +20,7 @@
  *                         ACK sent at once; of an interactive connection, only after two such ends
  *
  *   delay_fin_ack         the ACK of a FIN waits too, where data came before: whoever closes then needs one
- *                         segment for both; no quick ACK hastens it
+ *                         segment for both; no quick ACK hastens it, but what it ends may be enough
  *
  * A connection on which data goes out within that time of data coming in is interactive: its ACKs ride
  * on the answers, and it gets no quick ones. */
@@ -140,7 +140,7 @@ bool tcp_ack_data_came(struct tcp_conn *conn, const struct tcp_segment *segment,
 bool tcp_ack_fin_came(struct tcp_conn *conn, weir_time now)
 {
     if (!conn->settings->delay_fin_ack || conn->state != WEIR_STATE_ESTABLISHED ||
-        !conn->ack_delay || conn->ack_now)
+        !conn->ack_delay || conn->ack_now || is_enough(conn))
         return true;
     conn->is_interactive = true;
     start_delay(conn, now);
