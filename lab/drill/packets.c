@@ -45,7 +45,7 @@ static void check_when(struct run *run, const struct event *event, weir_time act
 
     if (event->time == TIME_ANY || (actual >= at - tolerance && actual <= until + tolerance))
         return;
-    if ((run->may_sack || run->has_small) && event->packet->payload_length && losses_skip(run, event))
+    if ((run->may_sack || run->has_small) && losses_skip_data(run, event, NULL))
         return;
     rule_note(run, event->packet, "time", NULL);
     run_fail(run, event, "this packet came at %.6f, expected at %.6f (tolerance %.6f)",
@@ -143,7 +143,7 @@ void run_outbound(struct run *run, const struct event *event, weir_time at, weir
         return;
     }
     if (!world_wait_packet(run, limit, conn)) {
-        if (is_tcp && event->packet->payload_length && losses_skip(run, event))
+        if (losses_skip_data(run, event, NULL))
             return;
         rule_note(run, event->packet, "missing", NULL);
         run_fail(run, event, "no packet came");
@@ -160,5 +160,7 @@ void run_outbound(struct run *run, const struct event *event, weir_time at, weir
     }
     compare_packet(run, event, conn, seen);
     check_when(run, event, seen->at, at, until);
+    if (is_tcp)
+        losses_taken(run, &seen->packet);
     free(seen);
 }

@@ -83,7 +83,7 @@ static void check_leftovers(struct run *run)
     run_finish_pending(run);
     if (!run->queue || run->options->lenient)
         return;
-    if (run->queue->packet.payload_length > 0 && losses_skip(run, NULL))
+    if (losses_skip_data(run, NULL, &run->queue->packet))
         return;
     rule_note(run, NULL, "extra", &run->queue->packet);
     run_fail(run, NULL, "at %.6f a packet left that no line expected: %s",

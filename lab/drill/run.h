@@ -100,6 +100,7 @@ struct run {
     struct weir_stack_config config;    /* what the stack is or will be made with */
     struct linux_config linux_config;   /* and the calls on top of it */
     const char *init_scripts;           /* --init_scripts; NULL: none */
+    uint32_t sent_end;                  /* of what lines have taken so far, on the wire */
     bool has_lost, may_sack, has_small; /* see losses.c */
     bool has_initialised;               /* init commands have had their turn */
     enum drill_verdict verdict;
@@ -182,6 +183,10 @@ void losses_note(struct run *run);
 /* Skips the run if what `event` (NULL: the end) found wrong hangs on how Linux sends after a
  * loss. */
 bool losses_skip(struct run *run, const struct event *event);
+/* An outbound line has taken this segment. */
+void losses_taken(struct run *run, const struct weir_packet *packet);
+/* The same as losses_skip if new data is in question, by the line or by `packet`, which came (NULL: none). */
+bool losses_skip_data(struct run *run, const struct event *event, const struct weir_packet *packet);
 
 /* code.c */
 void run_code(struct run *run, const struct event *event);

@@ -243,7 +243,8 @@ static const struct row linux_rows[] = {
     {DRILL_FAILED,
      "--profile=linux\n" LOSS "+0 < . 1:1(0) ack 1 win 32792\n+0 > . 12001:13001(1000) ack 1",
      "* seq"},
-    {DRILL_SKIPPED, LOSS "+0 < . 1:1(0) ack 11001 win 32792\n+0 > . 9:10(1) ack 1", AFTER_LOSS},
+    {DRILL_SKIPPED, LOSS "+0 < . 1:1(0) ack 11001 win 32792\n+0 > . 12001:13001(1000) ack 1",
+     AFTER_LOSS},
     {DRILL_SKIPPED, LOSS "+0 < . 1:1(0) ack 12001 win 32792", AFTER_LOSS},
     {DRILL_SKIPPED, LOSS "+0 %{ assert tcpi_snd_ssthresh == 7 }%", AFTER_LOSS},
     {DRILL_FAILED, LOSS "+0 %{ assert tcpi_state == 7 }%", "(1, 7)"},
@@ -280,6 +281,8 @@ static const struct row linux_rows[] = {
     {DRILL_SKIPPED, OPEN "+0 setsockopt(4, SOL_TCP, TCP_CONGESTION, \"bbr\", 3) = 0", "bbr"},
     {DRILL_PASSED, OPEN "+0 setsockopt(4, SOL_TCP, TCP_CONGESTION, \"bbq\", 3) = -1 ENOENT", NULL},
     {DRILL_PASSED, OPEN "+0 getsockopt(4, SOL_TCP, TCP_CONGESTION, \"reno\", [16]) = 0", NULL},
+    {DRILL_FAILED, CONNECT "+0 < S. 0:0(0) ack 1 win 9 <mss 9>\n+0 > P. 1:2(1) ack 1", "* flags"},
+    {DRILL_FAILED, LOSS "+0 < . 1:1(0) ack 10001 win 32792\n+0 > . 1:1001(1000) ack 1", "* seq"},
     /* Linux reads around an urgent byte. */
     {DRILL_SKIPPED, OPEN "+0 < UP. 1:8(7) ack 1 win 9 urg 7\n+0 read(4, ..., 9) = 6", "urgent"},
     {DRILL_PASSED,
