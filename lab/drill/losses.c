@@ -8,7 +8,8 @@
  * which new data leaves, and what cwnd and ssthresh are, may differ without either being wrong. A
  * script written for Linux that turns out to hang on that is skipped with its name; one that passes
  * all the same has passed. The threshold of slow start tells: it is without bound until the first loss.
- * What was sent once and is sent again is judged all the same. It is looked at before each event, since the time that an event waits in vain brings losses itself.
+ * It is looked at before each event, since the time that an event waits in vain brings losses itself.
+ * What was sent once and is sent again is judged all the same.
  *
  * The same holds from the beginning if SACK may have been agreed on behind a `<...>`: Linux then takes no
  * duplicate ACK for a sign unless it has SACK blocks, and probes for losses of the tail before the time-out.
