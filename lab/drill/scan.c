@@ -232,6 +232,27 @@ static void scan_congestion(struct run *run, const struct event *event)
         run_skip(run, event, "the congestion control %s", value->text);
 }
 
+static bool sends_control(const struct value *args)
+{
+    for (; args; args = args->next)
+        if ((args->name && !strcmp(args->name, "msg_control") && args->items) ||
+            sends_control(args->items))
+            return true;
+    return false;
+}
+
+/* What is taken, or not looked at, and does nothing here that Linux does. */
+static void scan_effects(struct run *run, const struct event *event)
+{
+    const struct call_line *call = event->call;
+
+    if (!strcmp(call->name, "sendmsg") && sends_control(call->args))
+        run_skip(run, event, "control messages of sendmsg");
+    else if (!strcmp(call->name, "setsockopt") && run->profile == WEIR_PROFILE_LINUX &&
+             has_word(call->args, "TCP_QUICKACK"))
+        run_skip(run, event, "TCP_QUICKACK");
+}
+
 static void scan_event(struct run *run, const struct event *event)
 {
     switch (event->kind) {
@@ -243,7 +264,9 @@ static void scan_event(struct run *run, const struct event *event)
             run_skip(run, event, "the call %s", event->call->name);
         else
             scan_value(run, event, event->call->args);
+        scan_value(run, event, event->call->result);
         scan_congestion(run, event);
+        scan_effects(run, event);
         break;
     case EVENT_COMMAND: /* commands.c */
     case EVENT_CODE:

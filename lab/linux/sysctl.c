@@ -163,6 +163,7 @@ static const struct row rows[] = {
     {"ip_unprivileged_port_start",   NO_MATTER, 0, 0},
     {"icmp_echo_ignore_all",         ONLY,      0, 0},
     {"net.core.rmem_max",            SPECIAL,   0, 0},
+    {"net.core.somaxconn",           SPECIAL,   0, 0},
     {"net.core.wmem_max",            SPECIAL,   0, 0},
 };
 
@@ -345,6 +346,10 @@ static enum linux_sysctl_result set_special(const struct target *to, const char 
         return set_number(&to->config->rmem_max, values, 1, INT32_MAX);
     if (!strcmp(name, "net.core.wmem_max"))
         return set_number(&to->config->wmem_max, values, 1, INT32_MAX);
+    if (!strcmp(
+            name,
+            "net.core.somaxconn")) /* backlogs of scripts are smaller than Linux's first default */
+        return is_one(values, 128, INT32_MAX) ? LINUX_SYSCTL_NO_MATTER : LINUX_SYSCTL_MISSING;
     if (!strcmp(name, "ip_forward")) {
         to->stack->forwarding = values->count == 1 && values->numbers[0];
         return taken_if(is_one(values, 0, 1));

@@ -64,6 +64,8 @@ static const struct {
     {DRILL_PASSED, "`ip tcp_metrics flush all > /dev/null 2>&1`\n" NOTHING, NULL},
     {DRILL_PASSED, "`tc qdisc replace dev tun0 root pfifo`\n" NOTHING "`:`\n", NULL},
     {DRILL_SKIPPED, "`tc qdisc replace dev tun0 root fq`\n" NOTHING, "the command tc"},
+    {DRILL_SKIPPED, "`sysctl -q net.core.somaxconn=2`\n" NOTHING, "net.core.somaxconn=2"},
+    {DRILL_PASSED, "`sysctl -q net.core.somaxconn=4096`\n" NOTHING, NULL},
     {DRILL_SKIPPED, "`tc qdisc add dev tun0 root pfifo limit 0`\n" NOTHING, "the command tc"},
     {DRILL_PASSED, "`ethtool -K tun0 tso off gso off; nstat -n`\n" NOTHING, NULL},
     {DRILL_PASSED, "``\n" NOTHING, NULL},

@@ -283,6 +283,18 @@ static const struct row linux_rows[] = {
     {DRILL_PASSED, OPEN "+0 getsockopt(4, SOL_TCP, TCP_CONGESTION, \"reno\", [16]) = 0", NULL},
     {DRILL_FAILED, CONNECT "+0 < S. 0:0(0) ack 1 win 9 <mss 9>\n+0 > P. 1:2(1) ack 1", "* flags"},
     {DRILL_FAILED, LOSS "+0 < . 1:1(0) ack 10001 win 32792\n+0 > . 1:1001(1000) ack 1", "* seq"},
+    /* Options and control messages that have no effect here, and names that nobody knows. */
+    {DRILL_SKIPPED, OPEN "+0 setsockopt(4, SOL_TCP, TCP_QUICKACK, [0], 4) = 0", "TCP_QUICKACK"},
+    {DRILL_SKIPPED,
+     OPEN "+0 sendmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 9}], msg_flags=0, "
+          "msg_control=[{cmsg_level=SOL_IP, cmsg_type=IP_TOS, cmsg_data=4}]}, 0) = 9",
+     "control messages"},
+    {DRILL_PASSED,
+     OPEN "+0 sendmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 9}], msg_flags=0}, 0) = 9\n"
+          "+0 > P. 1:10(9) ack 1",
+     NULL},
+    {DRILL_SKIPPED, OPEN "+0 fcntl(4, F_GETFL) = O_RDWR|O_LARGEFILE", "O_LARGEFILE"},
+    {DRILL_FAILED, OPEN "+0 fcntl(4, F_GETFL) = O_RDWR|O_NONBLOCK", "returned 2"},
     /* Linux reads around an urgent byte. */
     {DRILL_SKIPPED, OPEN "+0 < UP. 1:8(7) ack 1 win 9 urg 7\n+0 read(4, ..., 9) = 6", "urgent"},
     {DRILL_PASSED,
