@@ -158,7 +158,8 @@ int lab_register(const struct lab *lab, struct net_error *error)
 
     if (result)
         return result;
-    if (strncmp(lab->dir, base, strlen(base)) == 0 && lab->dir[strlen(base)] == '/')
+    if (strncmp(lab->dir, base, strlen(base)) == 0 && lab->dir[strlen(base)] == '/' &&
+        !strchr(lab->dir + strlen(base) + 1, '/'))
         return 0;
     for (number = 1; number < 1000; number++) {
         snprintf(name, sizeof name, number > 1 ? "%s-%u" : "%s", lab->name, number);

@@ -92,6 +92,7 @@ static void test_life(void **state)
     assert_unknown();
     assert_int_equal(process_signal(fd, SIGTERM), -1);
     assert_int_equal(errno, ESRCH);
+    assert_true(process_is_file(path));
     close(fd);
 }
 
@@ -168,6 +169,7 @@ static void test_damaged(void **state)
         fputs(texts[i], file);
         fclose(file);
         assert_unknown();
+        assert_false(process_is_file(path));
     }
     unlink(path);
     assert_unknown();

@@ -179,6 +179,11 @@ static void test_register(void **state)
     lab_done(&lab);
     assert_int_equal(lab_clear(under("y/net"), &error), 0);
     assert_true(is_there("weir/net") && !is_there("weir/net-2"));
+    mkdir(under("weir/deep"), 0700);
+    save("weir/deep/er", false); /* where lab_list does not look */
+    assert_true(is_there("weir/er"));
+    assert_int_equal(lab_clear(under("weir/er"), &error), 0);
+    assert_false(is_there("weir/er") || is_there("weir/deep/er"));
 }
 
 static void test_damaged(void **state)
