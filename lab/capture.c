@@ -11,7 +11,8 @@
  * What can go wrong: no room on the disk (ENOSPC), a limit on the size of files (EFBIG), nobody who
  * reads the pipe any more (EPIPE). The first error is kept and told by flush and close, and nothing
  * more is written. A file is then cut back to the last whole block, so that it can be read to its
- * end without a complaint; a pipe cannot be.
+ * end without a complaint; a pipe cannot be. Packets of the buffer that were not written count as
+ * missing.
  *
  * A FIFO is opened for writing like a file, which waits for its reader; after that it is never
  * waited for without an end: when `stop_fd` becomes readable the reader has CAPTURE_GRACE to take the
@@ -36,6 +37,7 @@
 #define BUFFER (256u * 1024u)
 #define JOURNAL (4u * 1024u * 1024u)
 #define SOURCES_MAX 65536u
+#define PACKET_BLOCK 6u              /* the type of an enhanced packet block, pcapng 4.3 */
 #define IFACES (WEIR_IFACES_MAX + 1) /* the loopback has the first place */
 
 struct iface {
@@ -104,25 +106,38 @@ static bool wait_for_room(struct capture *capture)
     }
 }
 
-/* Bytes of the whole blocks among the first `length` of the buffer. */
-static size_t whole_blocks(const struct capture *capture, size_t length)
+static size_t read_word(const uint8_t *field)
 {
-    size_t at = 0, next = 0;
+    return (size_t)field[0] | (size_t)field[1] << 8 | (size_t)field[2] << 16 |
+           (size_t)field[3] << 24;
+}
 
-    while (next <= length && next < capture->used) {
-        const uint8_t *field = capture->buffer + next + 4;
+/* Bytes of the whole blocks among the first `length` of the buffer; of packets behind them, *lost. */
+static size_t whole_blocks(const struct capture *capture, size_t length, uint64_t *lost)
+{
+    size_t whole = 0, at = 0;
 
-        at = next;
-        next += (size_t)field[0] | (size_t)field[1] << 8 | (size_t)field[2] << 16 |
-                (size_t)field[3] << 24;
+    *lost = 0;
+    while (at < capture->used) {
+        const uint8_t *block = capture->buffer + at;
+
+        at += read_word(block + 4);
+        if (at <= length)
+            whole = at;
+        else if (read_word(block) == PACKET_BLOCK)
+            ++*lost;
     }
-    return next <= length ? next : at;
+    return whole;
 }
 
 static void fail(struct capture *capture, size_t written)
 {
+    uint64_t lost;
+
     capture->error = errno ? errno : EIO;
-    capture->counts.bytes += whole_blocks(capture, written);
+    capture->counts.bytes += whole_blocks(capture, written, &lost);
+    capture->counts.packets -= lost;
+    capture->counts.missed += lost;
     if (capture->is_file && ftruncate(capture->fd, (off_t)capture->counts.bytes) != 0)
         return; /* a reader will say that the file is cut short, as it is */
 }

@@ -170,6 +170,15 @@ def wait_for_line(node, line):
         assert node.changed.wait_for(lambda: line in node.lines, 10 * nodes.SLOW), node.lines
 
 
+def wait_for_match(node, pattern):
+    def found():
+        return next(filter(None, (re.fullmatch(pattern, line) for line in node.lines)), None)
+
+    with node.changed:
+        assert node.changed.wait_for(found, 10 * nodes.SLOW), node.lines
+        return found()
+
+
 def test_full_device(make_file, same_file, tmp_path):
     """The capture ends with a message; the transfer it was of does not."""
     with nodes.Network("linear-r1h2") as net:
@@ -201,7 +210,10 @@ def test_limit_on_file_sizes(make_file, same_file, tmp_path, monkeypatch):
         transfer(net, source, target, 1_000_000)
         same_file(source, target)
         wait_for_line(net["h1"], f"error: capture: {path}: File too large")
+        told = wait_for_match(net["h1"], rf"Captured (\d+) packets, (\d+) bytes, in {path}; "
+                                         r"\d+ packets missing")
     assert 90_000 < path.stat().st_size <= 100_000
+    assert [int(number) for number in told.groups()] == [len(frames(path)), path.stat().st_size]
     check_reasons(frames(path))
 
 

