@@ -238,15 +238,18 @@ int lab_status(int argc, char **argv)
 
 /* ---- down ---------------------------------------------------------------------------------------- */
 
+/* A lab is called by the directory that its user has named, not by the link to that. */
 static int clear(const char *dir)
 {
     struct net_error error;
+    char path[PATH_MAX];
+    const char *name = realpath(dir, path) ? path : dir;
     int count = lab_clear(dir, &error);
 
     if (count < 0)
         fprintf(stderr, "weir lab: %s\n", error.text);
     else
-        printf("%s: down, %d processes were running\n", dir, count);
+        printf("%s: down, %d processes were running\n", name, count);
     return count < 0 ? 1 : 0;
 }
 

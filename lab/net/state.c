@@ -424,13 +424,14 @@ static void note(void *argument, const char *dir)
     struct search *search = argument;
     size_t used = strlen(search->names);
     bool is_alive = lab_is_alive(dir);
+    char path[PATH_MAX];
 
     search->count++;
     snprintf(search->dir, sizeof search->dir, "%s", dir);
     if (is_alive && ++search->live_count)
         snprintf(search->live, sizeof search->live, "%s", dir);
-    snprintf(search->names + used, sizeof search->names - used, "%s %s%s", used ? "," : "", dir,
-             is_alive ? "" : " (dead)");
+    snprintf(search->names + used, sizeof search->names - used, "%s %s%s", used ? "," : "",
+             realpath(dir, path) ? path : dir, is_alive ? "" : " (dead)");
 }
 
 int lab_find(const char *dir, struct lab *lab, struct net_error *error)

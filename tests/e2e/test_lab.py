@@ -718,6 +718,16 @@ def test_unimpaired_directions_are_told(labs, tmp_path):
         labs.run("down")
 
 
+def test_labs_are_called_as_they_were_named(labs, tmp_path):
+    places = [tmp_path / name for name in ("one", "two")]
+    for place in places:
+        labs.up(H1R1H2, "--dir", place)
+    labs.run("status", status=2)
+    assert labs.errors.rstrip().endswith(f"choose one with --dir: {places[0]}, {places[1]}")
+    out = labs.run("down", "--all")
+    assert out.splitlines() == [f"{place}: down, 3 processes were running" for place in places]
+
+
 def test_seeds(labs, tmp_path):
     """A seed of 0 is one; that of --impair is another for each interface."""
     path = impaired(tmp_path, net0={"loss": 0.1, "seed": 0}, net1={"loss": 0.1, "seed": 0})
