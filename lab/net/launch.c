@@ -133,12 +133,18 @@ struct wait {
     size_t missing;
 };
 
-/* What the node's log says of its end: ours say it first (a usage may follow), most others last. */
+/* What the node's log, or its pane, says of its end: ours say it first (a usage may follow), most others
+ * last. */
 static void why_ended(const struct lab *lab, const struct lab_node *node, char *text, size_t size)
 {
     char path[PATH_MAX], line[NET_ERROR_TEXT / 2];
-    FILE *file = fopen(lab_path(lab, node->name, ".log", path), "re");
+    FILE *file;
 
+    if (lab->session[0]) {
+        tmux_first_line(lab, node->name, text, size);
+        return;
+    }
+    file = fopen(lab_path(lab, node->name, ".log", path), "re");
     text[0] = '\0';
     while (file && !(node->is_ours && text[0]) && fgets(line, sizeof line, file))
         if (line[0] != '\n')

@@ -280,6 +280,20 @@ static bool find_pane(const struct lab *lab, const char *node, char *pane, size_
     return false;
 }
 
+void tmux_first_line(const struct lab *lab, const char *node, char *text, size_t size)
+{
+    char pane[64], shown[OUTPUT_MAX];
+    char *line, *rest;
+
+    text[0] = '\0';
+    if (!find_pane(lab, node, pane, sizeof pane) ||
+        ask(WORDS("capture-pane", "-p", "-J", "-t", pane), shown))
+        return;
+    line = strtok_r(shown, "\n", &rest);
+    if (line)
+        snprintf(text, size, "%s", line);
+}
+
 int tmux_attach(const struct lab *lab, const char *node)
 {
     char pane[64], where[LAB_SESSION + 8];

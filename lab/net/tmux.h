@@ -23,4 +23,8 @@ void tmux_kill_all(void);
 /* Becomes a client of the session, with the pane of `node` (or NULL) chosen. Returns only if that fails. */
 int tmux_attach(const struct lab *lab, const char *node);
 
+/* What stands at the top of a node's pane: why it has ended, if it has ended at once. Empty if there is no
+ * such pane, or nothing in it yet. */
+void tmux_first_line(const struct lab *lab, const char *node, char *text, size_t size);
+
 #endif

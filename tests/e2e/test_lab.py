@@ -1084,6 +1084,14 @@ def test_attach_on_a_terminal(labs):
     assert labs.rows(status=0)["h1"]["up"]
 
 
+def test_pane_that_ends_at_once(labs, tmux):
+    labs.run("up", H1R1H2, "--", "-nonsense", status=1)
+    assert re.match(r"weir lab: (h1|r1|h2) ended at once(: v(host|router): unknown flag: -nonsense)?$",
+                    labs.errors)
+    assert not tmux("list-sessions")
+    labs.nothing_left()
+
+
 def test_down_begins_no_shells(labs, tmux, tmp_path):
     """A node that ends by itself leaves a shell in its pane; nodes of a lab that is taken down do not."""
     shell = tmp_path / "shell"
