@@ -8,9 +8,8 @@
  *     └────join ID INDEX──> stream of the test with that id; in a test of connections it is counted
  *                           and closed at once
  *
- * When all streams have joined, `start` is said and the test runs until each has ended in both
- * directions (a test of connections: until `stop`); then the figures are told on the control
- * connection, and printed.
+ * When all streams have joined, `start` is said and the test runs until each has ended both ways
+ * (of connections: until `stop`); then the figures are told on the control connection, and printed.
  *
  *   IDLE ──hello──> JOINING ──all joined──> RUNNING ──all ended──> IDLE
  *
@@ -63,8 +62,7 @@ struct server {
     unsigned joined, over;
     weir_time started, last_end, stop_at, progress;
     uint64_t operations;
-    bool has_tested, has_failed; /* the last test */
-    bool is_ending;
+    bool has_tested, has_failed, is_ending;
     uint8_t *bytes;
 };
 
@@ -156,7 +154,7 @@ static void end_test(struct server *server, struct weir_stack *stack, const char
     server->phase = IDLE;
     server->stop_at = WEIR_NEVER;
     server->has_tested = true;
-    server->has_failed = error != NULL;
+    server->has_failed = error && !server->is_ending; /* else it was wanted */
 }
 
 static void move(struct server *server, struct weir_stack *stack, struct conn *conn)
@@ -456,11 +454,9 @@ static int turn(struct server *server)
             conn_event(server, stack, &events[index]);
     }
     look_at_clock(server, stack, weir_host_now());
-    if (signals > 0 && server->phase != IDLE) {
-        end_test(server, stack, "interrupted");
-        server->has_failed = false; /* as it was wanted */
-    }
     server->is_ending |= signals > 0 || (server->options->is_once && server->has_tested);
+    if (signals > 0 && server->phase != IDLE)
+        end_test(server, stack, "interrupted");
     weir_host_unlock(server->host);
     while (is_called && accept_one(server))
         continue;
