@@ -214,7 +214,8 @@ ssize_t stcp_network_send(mysocket_t sd, const void *src, size_t src_len, ...)
     parts[0].length = src_len;
     va_start(pairs, src_len);
     while ((next = va_arg(pairs, const void *)) != NULL) {
-        size_t length = va_arg(pairs, size_t);
+        /* Of an int in place of a size_t only the lower half is sure. */
+        size_t length = va_arg(pairs, size_t) & 0xffffffffu;
 
         assert(count < PARTS_MAX && "a list of pairs ends with NULL");
         assert(length <= SEGMENT_MAX - total && "a segment has at most 1500 bytes");

@@ -6,6 +6,7 @@
 #ifndef STCP_API_H
 #define STCP_API_H
 
+#include <errno.h> /* stcp_unblock_application reads it */
 #include <mysock.h>
 #include <sys/types.h>
 #include <time.h>

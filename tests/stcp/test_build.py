@@ -115,6 +115,22 @@ def test_a_transport_that_does_not_link(tmp_path):
     assert build("-o", tmp_path / "out", raw.BUILD, tmp_path / "none.c").returncode == 2
 
 
+def test_errno_comes_with_the_api(tmp_path):
+    """Many set it before stcp_unblock_application, and include nothing for it."""
+    (tmp_path / "mine.c").write_text("""
+#include "mysock.h"
+#include "stcp_api.h"
+#include "transport.h"
+void transport_init(mysocket_t sd, bool_t is_active)
+{
+    errno = is_active ? ECONNREFUSED : ECONNABORTED;
+    stcp_unblock_application(sd);
+}
+""")
+    done = build("-o", tmp_path / "out", raw.BUILD, tmp_path / "mine.c")
+    assert done.returncode == 0, done.stderr
+
+
 CALLS = """
 #include "mysock.h"
 int main(void) { mysocket_t one = mysocket(), two = mysocket(FALSE); (void)one; (void)two; return 0; }

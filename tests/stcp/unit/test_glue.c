@@ -182,6 +182,31 @@ static void network_data(void **state)
     end(sd);
 }
 
+static void send_parts(mysocket_t sd)
+{
+    static const STCPHeader header;
+    size_t half_an_int =
+        (size_t)0xdead << 32 | 2; /* what an int may look like among the arguments */
+
+    establish(sd);
+    CHECK(stcp_network_send(sd, &header, sizeof(header), NULL) == 20);
+    CHECK(stcp_network_send(sd, &header, sizeof(header), "abc", (size_t)3, "", (size_t)0, "de",
+                            half_an_int, NULL) == 25);
+}
+
+static void segments_in_parts(void **state)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(7)};
+    mysocket_t listener = mysocket(), sd;
+
+    (void)state;
+    assert_int_equal(mybind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    assert_int_equal(mylisten(listener, 1), 0);
+    assert_int_equal(begin(send_parts, &sd), 0);
+    end(sd);
+    assert_int_equal(myclose(listener), 0);
+}
+
 static void wait_with_times(mysocket_t sd)
 {
     struct timespec time = {0, 2000000000};
@@ -356,6 +381,7 @@ int main(void)
         cmocka_unit_test(app_data),
         cmocka_unit_test(closing),
         cmocka_unit_test(network_data),
+        cmocka_unit_test(segments_in_parts),
         cmocka_unit_test(times),
         cmocka_unit_test(bytes_for_the_application),
         cmocka_unit_test(outcomes),
