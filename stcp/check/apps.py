@@ -16,6 +16,7 @@ import tempfile
 import termios
 
 OUTPUT_MAX = 1 << 20
+GONE_S = 1.0  # from the end of a process's descriptors to its own
 
 
 class App:
@@ -29,7 +30,8 @@ class App:
 
     def run(self, command, stdout=subprocess.PIPE, **more):
         self.process = subprocess.Popen(command, cwd=self.directory.name, stdout=stdout,
-                                        stderr=subprocess.PIPE, **more)
+                                        stderr=subprocess.PIPE, start_new_session=True,
+                                        **more)
         self.pipes = {self.process.stderr.fileno(): "stderr"}
         if self.process.stdout:
             self.pipes[self.process.stdout.fileno()] = "stdout"
@@ -64,7 +66,10 @@ class App:
 
     def stop(self):
         if self.process:
-            self.process.kill()
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)  # and what it may have forked
+            except OSError:
+                pass  # there is nothing left
             self.process.wait()
             for stream in (self.process.stdout, self.process.stderr):
                 if stream:
@@ -105,7 +110,10 @@ class Driver(App):
         except OSError:
             more = b""
         if not more:
-            self.process.wait()
+            try:
+                self.process.wait(GONE_S)
+            except subprocess.TimeoutExpired:
+                pass  # it has closed what was not its own, and lives
             self.control.close()
             self.control = None
             return
@@ -149,8 +157,11 @@ class Driver(App):
         case.until(lambda: self.port is not None, "the application listens")
         self.tell(b"a")
 
+    def forget(self):
+        """The next connection is another one."""
+        self.port = self.connected = None
+
     def connect(self, port):
-        self.connected = None
         self.tell(b"c", str(port).encode())
 
     def is_connected(self):

@@ -66,7 +66,7 @@ class Case:
             if descriptor == wire:
                 self.peer.on_ready()
             elif descriptor == waiting:
-                self.peer = Peer(self.listener.accept()[0], self.window, self.isn)
+                self.peer = Peer(self.listener.accept()[0], self.window, self.mss, self.isn)
             else:
                 self.app.on_ready(descriptor)
 
@@ -111,7 +111,7 @@ class Case:
         if self.role == "passive":
             self.app.listen(self)
             connection = socket.create_connection((LOOPBACK, self.app.port))
-            self.peer = Peer(connection, self.window, self.isn)
+            self.peer = Peer(connection, self.window, self.mss, self.isn)
             if "win" in fields:
                 self.peer.win = fields.pop("win")
             self.peer.send(flags, **fields)

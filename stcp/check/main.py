@@ -46,9 +46,17 @@ def parse(arguments):
         parser.error("what is to be checked?")
     if options.patience <= 0 or min(options.mss, options.window) <= 0:
         parser.error("numbers must be positive")
-    if options.program and not os.access(options.path, os.X_OK):
+    if options.list:
+        return options
+    if options.program and not is_file(options.path, os.X_OK):
         parser.error(f"{options.path} is no program")
+    if not options.program and not is_file(options.path, os.R_OK):
+        parser.error(f"cannot read {options.path}")
     return options
+
+
+def is_file(path, access):
+    return os.path.isfile(path) and os.access(path, access)
 
 
 def make_setting(options):
@@ -93,3 +101,6 @@ def main(arguments=None):
         return STATUS_NO_BUILD
     except KeyboardInterrupt:
         return STATUS_INTERRUPTED
+    except BrokenPipeError:  # nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return STATUS_BROKEN

@@ -22,11 +22,12 @@ class Unclear(Exception):
 
 
 class Peer:
-    def __init__(self, connection, limit, isn=200):
+    def __init__(self, connection, limit, mss, isn=200):
         self.connection = connection
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.ports = (connection.getsockname()[1], connection.getpeername()[1])
         self.limit = limit           # the largest window that may be used
+        self.mss = mss               # bytes of data of a segment, at most
         self.isn = self.snd = isn
         self.win = limit
         self.rcv = self.una = None   # None: their SYN has not come
@@ -67,7 +68,10 @@ class Peer:
             self.is_closed = True
 
     def send_data(self, data, flags=ACK, **fields):
-        """New bytes, in order."""
+        """New bytes, in order; in more than one segment if need be."""
+        while len(data) > self.mss:
+            self.send_data(data[:self.mss], flags & ~FIN, **fields)
+            data = data[self.mss:]
         self.send(flags, data, **fields)
         self.snd += len(data)
         self.sent += data

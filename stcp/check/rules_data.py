@@ -28,7 +28,7 @@ def data_sent(case):
 def data_received(case):
     peer = case.open()
     due = []
-    for count in (1, 200, 536):
+    for count in (1, 200, case.mss):
         peer.send_data(pattern(count))
         due.append(peer.snd)
     case.until(lambda: peer.last_ack in due, f"an ACK of it, one of {due}",
@@ -177,7 +177,8 @@ def ack_flag(case):
 
 
 @rule("No more than 3072 bytes are sent ahead of what is acknowledged, even if a larger window "
-      "is offered, and no less if there is so much.", needs=("data-sent", "ack-at-once"),
+      "is offered, and no less if there is so much.",
+      needs=("data-sent", "ack-at-once", "no-waiting"),
       kinds=DRIVER_SERVER)
 def window_limit(case):
     peer = case.open(win=65535)

@@ -25,8 +25,8 @@ def times_of(peer, number, flags=0):
 
 
 @rule("Reliable edition: no segment is sent twice, whatever is not acknowledged: SYN, data, "
-      "FIN; nor after three ACKs that say the same.", needs=("data-sent", "close-first"),
-      editions=RELIABLE, kinds=DRIVER_SERVER)
+      "FIN; nor after three ACKs that say the same.",
+      needs=("data-sent", "close-first", "no-waiting"), editions=RELIABLE, kinds=DRIVER_SERVER)
 def nothing_twice(case):
     case.start()
     peer = case.peer

@@ -8,6 +8,10 @@ from .wire import ACK, FIN, PSH, SYN, checksum_with_pseudo
 
 ISN_SAMPLES = 12
 LOOK_S = 0.5  # for what need not come
+EARLY_S = 0.1  # for what must not come yet
+FEW = 10000   # numbers, that a test uses
+SMALL = 3     # a window
+ROUNDS = 8    # of data, each acknowledged
 
 
 def swap16(number):
@@ -21,10 +25,12 @@ def swap32(number):
 @rule("th_seq, th_ack and th_win are in network byte order on the wire, in both directions.",
       kinds=ALL)
 def byte_order(case):
-    case.start()
+    try:
+        case.start()
+        case.until(lambda: case.peer.segments, "the SYN is answered")
+    except Broken as error:
+        raise Unclear(str(error)) from error
     peer = case.peer
-    if not case.quiet(WAIT_S, lambda: peer.segments):
-        raise Unclear("not one segment came")
     first = peer.segments[0]
     case.require(first.win == case.window or swap16(first.win) != case.window,
                  f"th_win is {first.win}: {case.window} with its bytes swapped")
@@ -37,12 +43,74 @@ def byte_order(case):
                      "th_ack is read with its bytes swapped: so it connects")
         return  # something else is wrong
     case.write(100)
-    has_data = case.quiet(LOOK_S, lambda: peer.data)
+    has_data = case.quiet(LOOK_S, lambda: peer.data or peer.gap)
     look_at_acks(case)
+    look_at_seqs(case)
     if has_data:
-        case.require(len(peer.data) != swap16(case.window),
-                     f"we offer a window of {case.window}, and {len(peer.data)} bytes come: "
-                     "th_win is read with its bytes swapped")
+        require_other_window(case, 0, case.window)
+    look_after_handshake(case)
+
+
+def look_at_seqs(case):
+    """The numbers of what came behind the SYN."""
+    peer = case.peer
+    for segment in peer.segments[1:]:
+        swapped = swap32(segment.seq)
+        case.require(peer.rcv is None or near(segment.seq, peer.rcv) or not near(swapped, peer.rcv),
+                     f"th_seq is {segment.seq}: {swapped} with its bytes swapped")
+
+
+def near(number, due):
+    return -FEW <= number - due <= FEW
+
+
+def look_after_handshake(case):
+    """Many convert numbers in the handshake, and forget it in the code behind it."""
+    peer = case.peer
+    start = peer.snd
+    peer.send_data(b"data")
+    if not case.quiet(LOOK_S, lambda: peer.last_ack == peer.snd):
+        case.require(peer.last_ack not in (swap32(peer.snd), swap32(start) + 4,
+                                           swap32(swap32(start) + 4)),
+                     f"th_ack is {peer.last_ack} where {peer.snd} was due: its bytes are swapped, or "
+                     "those of th_seq when it was read")
+        peer.send(ACK, b"more data", seq=swap32(start))
+        case.require(not case.quiet(LOOK_S, lambda: peer.last_ack == start + 9),
+                     "th_seq is read with its bytes swapped: so data is taken")
+    if case.setting.kind != "client" and len(peer.data) == 100:
+        look_at_updates(case)
+
+
+def look_at_updates(case):
+    """The ack and the window of segments behind the handshake."""
+    peer = case.peer
+    peer.ack_all()
+    case.write(case.window + 500)
+    total, mark = len(case.expected), -1
+    for _ in range(ROUNDS):  # for those who send less at a time
+        if mark == len(peer.data) or len(peer.data) == total:
+            break
+        mark = len(peer.data)
+        case.quiet(LOOK_S, lambda: len(peer.data) >= min(total, mark + case.window))
+        require_other_window(case, mark, case.window)
+        peer.ack_all()
+    if mark == len(peer.data):
+        peer.send(ACK, ack=swap32(peer.rcv))
+        case.require(not case.quiet(LOOK_S, lambda: len(peer.data) > mark),
+                     "th_ack is read with its bytes swapped: so the window moves")
+    if len(peer.data) < total:
+        return
+    peer.ack_all(SMALL)
+    case.write(1000)
+    case.quiet(LOOK_S, lambda: len(peer.data) >= total + swap16(SMALL))
+    require_other_window(case, total, SMALL)
+
+
+def require_other_window(case, mark, win):
+    """What came since `mark` must not be a window of `win` with its bytes swapped."""
+    case.require(len(case.peer.data) != mark + swap16(win),
+                 f"we offer a window of {win}, and {swap16(win)} bytes come: th_win is read with its "
+                 "bytes swapped")
 
 
 def connects(case, ack):
@@ -103,6 +171,15 @@ def open_active(case):
     case.app.wait_connected(case)
 
 
+@rule("The application is told of a connection when the peer has acknowledged our SYN, and not "
+      "before.", needs=("open-passive", "open-active"), kinds=ALL)
+def open_early(case):
+    case.start()
+    case.until(lambda: case.peer.first(SYN), "the transport sends its SYN")
+    case.require(not case.quiet(EARLY_S, case.app.is_connected),
+                 "it is connected, and its SYN is not acknowledged yet")
+
+
 @rule("The number of the SYN is random, from 0 to 255.", needs=("byte-order",), kinds=ALL)
 def isn(case):
     limit = case.setting.isn_max
@@ -129,10 +206,9 @@ def isn_of_another(setting, role):
 def isns_in_a_row(case):
     """The numbers of several connections of one process."""
     numbers = []
-    if case.role == "passive":
-        return [0]
     for _ in range(ISN_SAMPLES):
         case.peer = None
+        case.app.forget()
         numbers.append(case.open().first(SYN).seq)
     return numbers
 

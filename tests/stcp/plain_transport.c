@@ -2,8 +2,9 @@
 
 /* A transport of the reliable edition that is right, and as unlike ours as the rules allow: data and
  * FIN travel without ACK flag and with th_ack 0, handshakes block, a segment beyond the window is
- * answered, what is out of order is dropped, and a FIN does not wait for the window. stcp-check must
- * find nothing wrong with it: it checks the rules, not our way to keep them.
+ * answered, what is out of order is dropped, a FIN does not wait for the window, buffers hold the largest
+ * segment that the rules allow and no more, and random numbers are those of a generator that nobody has
+ * seeded. stcp-check must find nothing wrong with it: it checks the rules, not our way to keep them.
  *
  * C90 and C++98. There is no timer: the network loses nothing. */
 
@@ -13,14 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 #include <arpa/inet.h>
 #include "mysock.h"
 #include "stcp_api.h"
 #include "transport.h"
 
 #define WINDOW 3072
+#define PACKET_MAX 596 /* the largest header and the most data */
 
 typedef struct {
     mysocket_t sd;
@@ -63,7 +63,7 @@ static int space(const context_t *ctx)
 /* -1: the peer is lost. */
 static long get(context_t *ctx, char *packet)
 {
-    long length = (long)stcp_network_recv(ctx->sd, packet, 1500);
+    long length = (long)stcp_network_recv(ctx->sd, packet, PACKET_MAX);
 
     return length > 0 ? length : -1;
 }
@@ -104,7 +104,7 @@ static void take_data(context_t *ctx, const STCPHeader *header, const char *data
 
 static int take(context_t *ctx)
 {
-    char packet[1500];
+    char packet[PACKET_MAX];
     long length = get(ctx, packet);
     const STCPHeader *header = (const STCPHeader *)packet;
     size_t start = TCP_DATA_START(packet);
@@ -127,7 +127,7 @@ static void give(context_t *ctx)
 
 static int connect_actively(context_t *ctx)
 {
-    char packet[1500];
+    char packet[PACKET_MAX];
     const STCPHeader *header = (const STCPHeader *)packet;
 
     put(ctx, TH_SYN, ctx->isn, "", 0);
@@ -148,7 +148,7 @@ static int connect_actively(context_t *ctx)
 
 static int connect_passively(context_t *ctx)
 {
-    char packet[1500];
+    char packet[PACKET_MAX];
     const STCPHeader *header = (const STCPHeader *)packet;
 
     if (get(ctx, packet) < 0)
@@ -190,11 +190,8 @@ static void run(context_t *ctx)
 void transport_init(mysocket_t sd, bool_t is_active)
 {
     context_t context;
-    struct timespec now;
     int more;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    srand((unsigned)now.tv_nsec);
     memset(&context, 0, sizeof(context));
     context.sd = sd;
     context.isn = (tcp_seq)rand() & 255;
