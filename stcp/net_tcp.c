@@ -28,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -44,6 +45,7 @@
 #define ACCEPTS_MAX 64   /* of a listener, in one round */
 #define PENDING_MS 10000 /* for a whole first frame */
 #define LINGER_MS 2000
+#define EXIT_MS 300 /* the same, for a process that ends */
 #define STARVED_MS 1000
 #define COMPLAINTS_MAX 100
 
@@ -438,16 +440,34 @@ static void *run_network(void *unused)
     return NULL;
 }
 
-/* What lingers when the process ends must not be closed with unread data in it. */
-static void drain_all(void)
+/* Reads until the peer has closed, or until `deadline`. */
+static void drain(int fd, int64_t deadline)
 {
     static char data[READ_SIZE];
+    struct pollfd wanted;
+    int64_t left;
+    ssize_t got;
+
+    wanted.fd = fd;
+    wanted.events = POLLIN;
+    do {
+        got = read(fd, data, sizeof(data));
+        left = deadline - now_ms();
+        if (got == 0 || (got < 0 && errno != EAGAIN))
+            return;
+    } while (left > 0 && (got > 0 || poll(&wanted, 1, (int)left) > 0));
+}
+
+/* What lingers when the process ends must not be closed with unread data in it; nor, if it can be helped,
+ * before the peer, who may say a last word. */
+static void drain_all(void)
+{
+    int64_t deadline = now_ms() + EXIT_MS;
     struct channel *channel;
 
     pthread_mutex_lock(&reactor);
     for (channel = lingering.head; channel; channel = channel->next)
-        while (read(channel->fd, data, sizeof(data)) > 0)
-            continue;
+        drain(channel->fd, deadline);
     pthread_mutex_unlock(&reactor);
 }
 

@@ -72,8 +72,8 @@ def look_after_handshake(case):
     if not case.quiet(LOOK_S, lambda: peer.last_ack == peer.snd):
         case.require(peer.last_ack not in (swap32(peer.snd), swap32(start) + 4,
                                            swap32(swap32(start) + 4)),
-                     f"th_ack is {peer.last_ack} where {peer.snd} was due: its bytes are swapped, or "
-                     "those of th_seq when it was read")
+                     f"th_ack is {peer.last_ack} where {peer.snd} was due: its bytes are "
+                     "swapped, or those of th_seq when it was read")
         peer.send(ACK, b"more data", seq=swap32(start))
         case.require(not case.quiet(LOOK_S, lambda: peer.last_ack == start + 9),
                      "th_seq is read with its bytes swapped: so data is taken")
@@ -109,8 +109,8 @@ def look_at_updates(case):
 def require_other_window(case, mark, win):
     """What came since `mark` must not be a window of `win` with its bytes swapped."""
     case.require(len(case.peer.data) != mark + swap16(win),
-                 f"we offer a window of {win}, and {swap16(win)} bytes come: th_win is read with its "
-                 "bytes swapped")
+                 f"we offer a window of {win}, and {swap16(win)} bytes come: th_win is read with "
+                 "its bytes swapped")
 
 
 def connects(case, ack):

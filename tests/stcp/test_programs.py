@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """client and server: prompts, options, messages, statuses, and what they say to each other."""
 
+import select
 import socket
 import subprocess
 import threading
@@ -52,6 +53,21 @@ def finish(peer, is_first=False):
         peer.send(FIN | ACK)
     while peer.receive() is not None:
         pass
+
+
+def test_a_peer_that_speaks_last(fake_server, run_client):
+    """A segment that comes when all is over meets no closed socket: the reset would kill an original."""
+    errors = []
+
+    def play(peer):
+        answer(peer, b"x,-1,no\r\n")
+        finish(peer)
+        peer.send(ACK)
+        poller = select.poll()
+        poller.register(peer.connection, 0)
+        errors.append(poller.poll(100))
+    run_client("-f", "x", f"127.0.0.1:{fake_server(play)}")
+    assert errors == [[]]
 
 
 @pytest.mark.parametrize("size", [0, 1, 535, 536, 537, 5000, 100000])
