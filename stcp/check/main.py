@@ -98,6 +98,9 @@ def main(arguments=None):
             return check(root, options, setting, options.build_dir or own)
     except BuildError as error:
         print(f"stcp-check: it does not build:\n{error}", file=sys.stderr)
+        if "C++ style comments" in str(error):
+            print("stcp-check: the course's flags mean C90; --cc g++ compiles it as C++, as courses "
+                  "since 2012 do", file=sys.stderr)
         return STATUS_NO_BUILD
     except KeyboardInterrupt:
         return STATUS_INTERRUPTED

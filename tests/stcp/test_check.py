@@ -190,6 +190,8 @@ def test_what_does_not_build_has_status_3(tmp_path):
     assert done.returncode == 3
     assert "nothing" in done.stderr
     assert check("--cc=no-such-compiler", str(TRANSPORT)).returncode == 3
+    path.write_text("// a comment of C++\nint transport_init(void);\n")
+    assert "--cc g++" in check(str(path)).stderr
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "g++", "clang"])
