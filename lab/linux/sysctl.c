@@ -346,9 +346,7 @@ static enum linux_sysctl_result set_special(const struct target *to, const char 
         return set_number(&to->config->rmem_max, values, 1, INT32_MAX);
     if (!strcmp(name, "net.core.wmem_max"))
         return set_number(&to->config->wmem_max, values, 1, INT32_MAX);
-    if (!strcmp(
-            name,
-            "net.core.somaxconn")) /* backlogs of scripts are smaller than Linux's first default */
+    if (!strcmp(name, "net.core.somaxconn")) /* backlogs of scripts are smaller than 128 */
         return is_one(values, 128, INT32_MAX) ? LINUX_SYSCTL_NO_MATTER : LINUX_SYSCTL_MISSING;
     if (!strcmp(name, "ip_forward")) {
         to->stack->forwarding = values->count == 1 && values->numbers[0];

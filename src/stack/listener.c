@@ -119,8 +119,7 @@ enum weir_drop listener_input(struct weir_stack *stack, struct socket *listener,
         conn_reply(stack, key, &reply, settings);
         return drop;
     }
-    if (!is_plausible_peer(stack, key) ||
-        (settings->syn_refuses_fin && (segment->flags & TCP_FIN)))
+    if (!is_plausible_peer(stack, key) || (settings->syn_refuses_fin && (segment->flags & TCP_FIN)))
         return WEIR_DROP_TCP_BAD_SYN;
     if (listener->binding->queued >= listener->binding->backlog)
         return WEIR_DROP_TCP_BACKLOG;
