@@ -85,17 +85,23 @@ def check(root, options, setting, place):
     return STATUS_HELD if all(one.status == HELD for one in outcomes) else STATUS_BROKEN
 
 
-def main(arguments=None):
+def run(options):
     root = pathlib.Path(__file__).resolve().parent.parent
-    options = parse(sys.argv[1:] if arguments is None else arguments)
     if options.list:
         for checked in RULES:
             print(f"{checked.id}: {checked.text}")
         return STATUS_HELD
     setting = make_setting(options)
+    with tempfile.TemporaryDirectory(prefix="stcp-check-") as own:
+        return check(root, options, setting, options.build_dir or own)
+
+
+def main(arguments=None):
+    options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        with tempfile.TemporaryDirectory(prefix="stcp-check-") as own:
-            return check(root, options, setting, options.build_dir or own)
+        status = run(options)
+        sys.stdout.flush()
+        return status
     except BuildError as error:
         print(f"stcp-check: it does not build:\n{error}", file=sys.stderr)
         if "C++ style comments" in str(error):

@@ -222,6 +222,15 @@ def test_wrong_usage_has_status_2(arguments):
     assert "usage" in done.stderr
 
 
+def test_nobody_reads():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, str(CHECK), "--list"], stdout=writer,
+                          stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_human_output(tmp_path):
     """The rule's text, what was seen, and the segments before it."""
     path = tmp_path / "transport.c"
